@@ -104,9 +104,11 @@ const Json* find_member(const Json& object, std::string_view key) {
 
 Json parse_json(std::string_view text, const std::string& what, const JsonLimits& limits) {
   if (text.size() > limits.max_bytes)
-    throw Error(ErrorCode::kInvalidArgument,
-                what + ": larger than " + std::to_string(limits.max_bytes) + " bytes");
-  if (text.starts_with("\xEF\xBB\xBF")) throw Error(ErrorCode::kInvalidArgument, what + ": starts with a byte order mark");
+    throw Error(ErrorCode::kInvalidArgument, what + ": larger than " + std::to_string(limits.max_bytes) + " bytes");
+  if (text.starts_with("\xEF\xBB\xBF"))
+    throw Error(ErrorCode::kInvalidArgument, what + ": starts with a byte order mark");
+  // nlohmann's lexer takes a NUL byte for the end of its input and would let anything follow it.
+  if (text.find('\0') != std::string_view::npos) throw Error(ErrorCode::kInvalidArgument, what + ": holds a NUL byte");
   Builder builder(limits);
   if (!Json::sax_parse(text, &builder)) throw Error(ErrorCode::kInvalidArgument, what + ": " + builder.error());
   return builder.take();
@@ -169,6 +171,8 @@ std::vector<std::string> find_string_array(const Json& object, std::string_view 
   return values;
 }
 
-std::string to_text(const Json& value) { return value.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string to_text(const Json& value) {
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 }  // namespace lighterd::base

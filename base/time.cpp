@@ -68,7 +68,9 @@ std::optional<std::chrono::sys_days> take_date(std::string_view& text) {
 
 }  // namespace
 
-Timestamp now() { return std::chrono::time_point_cast<nanoseconds>(std::chrono::system_clock::now()); }
+Timestamp now() {
+  return std::chrono::time_point_cast<nanoseconds>(std::chrono::system_clock::now());
+}
 
 std::optional<Timestamp> parse_rfc3339(std::string_view text) {
   const auto date = take_date(text);
