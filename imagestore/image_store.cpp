@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "imagestore/image_store.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "imagestore/image_table.hpp"
+
+namespace lighterd::imagestore {
+
+using base::Error;
+using base::ErrorCode;
+
+namespace {
+
+constexpr std::size_t kMinPrefixDigits = 4;
+
+// The hex digits of a truncated ID, with "sha256:" or without.
+std::optional<std::string> find_id_prefix(std::string_view argument) {
+  constexpr std::string_view kAlgorithm = "sha256:";
+  if (argument.starts_with(kAlgorithm)) argument.remove_prefix(kAlgorithm.size());
+  const bool is_hex = argument.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+  if (!is_hex || argument.size() < kMinPrefixDigits || argument.size() > 64) return std::nullopt;
+  return std::string(kAlgorithm) + std::string(argument);
+}
+
+std::optional<oci::Digest> find_by_id(Database& database, const std::string& prefix) {
+  const auto images = image_table::find_images_by_content(database, prefix);
+  if (images.size() > 1) throw Error(ErrorCode::kNotFound, "ambiguous reference");
+  if (images.empty()) return std::nullopt;
+  return images.front();
+}
+
+std::optional<oci::Digest> find_digest_of(Database& database, const oci::Reference& reference) {
+  if (!reference.digest()) return image_table::find_tag(database, reference.with_default_tag());
+  if (!image_table::has_repository(database, reference.repository(), *reference.digest())) return std::nullopt;
+  return reference.digest();
+}
+
+std::optional<oci::Digest> resolve(Database& database, std::string_view argument) {
+  const oci::ImageArgument parsed = oci::parse_image_argument(argument);
+  if (parsed.id) {
+    if (image_table::find(database, *parsed.id)) return parsed.id;
+    return find_by_id(database, parsed.id->to_string());
+  }
+  if (const auto digest = find_digest_of(database, *parsed.reference)) return digest;
+  if (const auto prefix = find_id_prefix(argument)) return find_by_id(database, *prefix);
+  return std::nullopt;
+}
+
+std::string not_found_text(std::string_view argument) {
+  const oci::ImageArgument parsed = oci::parse_image_argument(argument);
+  return "No such image: " + (parsed.id ? parsed.id->to_string() : parsed.reference->with_default_tag().familiar());
+}
+
+}  // namespace
+
+std::vector<oci::RepositoryName> ImageRecord::repositories() const {
+  std::vector<oci::RepositoryName> names = digest_references;
+  for (const auto& tag : tags) names.push_back(tag.repository());
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  return names;
+}
+
+ImageStore::ImageStore(ContentStore& content, MetadataDb& database, const oci::Platform& host)
+    : content_(content), database_(database), host_(oci::PlatformMatcher::only(host)) {}
+
+std::vector<ImageRecord> ImageStore::list_images() {
+  return image_table::list(*database_.read());
+}
+
+std::int64_t ImageStore::count_images() {
+  return image_table::count(*database_.read());
+}
+
+std::optional<ImageRecord> ImageStore::find_image(std::string_view argument) {
+  auto read = database_.read();
+  const auto digest = resolve(*read, argument);
+  return digest ? image_table::find(*read, *digest) : std::nullopt;
+}
+
+ImageRecord ImageStore::get_image(std::string_view argument) {
+  auto record = find_image(argument);
+  if (!record) throw Error(ErrorCode::kNotFound, not_found_text(argument));
+  return *std::move(record);
+}
+
+std::optional<ImageRecord> ImageStore::find_by_reference(const oci::Reference& reference) {
+  auto read = database_.read();
+  const auto digest = find_digest_of(*read, reference);
+  return digest ? image_table::find(*read, *digest) : std::nullopt;
+}
+
+std::vector<oci::Reference> ImageStore::list_tags(const oci::RepositoryName& repository) {
+  return image_table::list_tags(*database_.read(), repository);
+}
+
+std::vector<ImageVariant> ImageStore::list_variants(const oci::Digest& image) {
+  return image_table::list_variants(*database_.read(), image);
+}
+
+NameChange ImageStore::publish(const Publication& publication) {
+  const base::Timestamp now = base::now();
+  NameChange change = NameChange::kUnchanged;
+  auto write = database_.write();
+  for (const auto& manifest : publication.manifests) image_table::insert_manifest(*write, manifest);
+  image_table::upsert_image(*write, publication.target, host_, now);
+  if (publication.name && publication.name->tag()) {
+    change = image_table::set_tag(*write, *publication.name, publication.target.digest, now);
+  } else if (publication.name) {
+    change = image_table::add_digest_reference(*write, publication.name->repository(), publication.target.digest);
+  }
+  if (publication.source)
+    for (const auto& digest : publication.blobs) blob_table::add_source(*write, digest, *publication.source, now);
+  write.commit();
+  return change;
+}
+
+NameChange ImageStore::tag(const oci::Digest& image, const oci::Reference& name) {
+  auto write = database_.write();
+  if (!image_table::find(*write, image)) throw Error(ErrorCode::kNotFound, "No such image: " + image.to_string());
+  const NameChange change = image_table::set_tag(*write, name, image, base::now());
+  write.commit();
+  return change;
+}
+
+RemovalResult ImageStore::remove(const Removal& removal) {
+  std::vector<oci::Digest> freed;
+  RemovalResult result;
+  {
+    auto write = database_.write();
+    for (const auto& name : removal.names) image_table::remove_name(*write, removal.image, name);
+    if (removal.even_if_named || !image_table::has_names(*write, removal.image)) {
+      image_table::remove_image(*write, removal.image);
+      result.image_removed = true;
+      freed = blob_table::remove_unreferenced(*write, removal.image, result.freed_bytes);
+    }
+    write.commit();
+  }
+  content_.remove_files(freed);
+  return result;
+}
+
+}  // namespace lighterd::imagestore

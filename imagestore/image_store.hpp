@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names and images. An image is the descriptor that a name points to (design decision 1): its digest is the image's ID;
+// the digests of its config and of its platforms' manifests are accepted as other names for it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.hpp"
+#include "imagestore/content_store.hpp"
+#include "oci/image_config.hpp"
+#include "oci/manifest.hpp"
+#include "oci/reference.hpp"
+
+namespace lighterd::imagestore {
+
+struct ImageRecord {
+  oci::Descriptor target;                                   // media type, digest, size of the manifest or index
+  std::vector<oci::Reference> tags = {};                    // repository and tag, sorted
+  std::vector<oci::RepositoryName> digest_references = {};  // pulled as repository@target
+  std::optional<oci::Digest> manifest = {};                 // of the platform shown: the host's, else the first present
+  std::optional<base::Timestamp> created = {};              // of that platform's config
+  std::string labels_json = {};                             // of that platform's config; "{}" if none
+  std::int64_t content_bytes = 0;                           // of all blobs present, each once
+  std::optional<base::Timestamp> tagged_at = {};
+
+  // Repositories of tags and digest references, each once, sorted: RepoDigests is each of them @target.
+  std::vector<oci::RepositoryName> repositories() const;
+};
+
+// A platform's manifest of an image whose config is here.
+struct ImageVariant {
+  oci::Descriptor descriptor;  // of the manifest
+  oci::Platform platform;
+  oci::Digest config;
+};
+
+struct ParsedManifest {
+  oci::Descriptor descriptor;
+  oci::Document document;
+  std::optional<oci::ImageConfig> config = {};  // of an image manifest
+};
+
+// What an operation has verified and wants to be seen, all at once.
+struct Publication {
+  oci::Descriptor target;
+  std::vector<ParsedManifest> manifests = {};  // documents fetched, the target's among them
+  std::optional<oci::Reference> name = {};     // with a tag: the tag is set; else with a digest: the reference is kept
+  std::vector<oci::Digest> blobs = {};         // now known to be at `source` as well
+  std::optional<BlobSource> source = {};
+};
+
+enum class NameChange { kUnchanged, kCreated, kMoved };
+
+struct Removal {
+  oci::Digest image;
+  std::vector<oci::Reference> names = {};  // tags, and digest references (no tag)
+  // Removes the image with them, names or not; otherwise it goes only with its last name.
+  bool even_if_named = false;
+};
+
+struct RemovalResult {
+  bool image_removed = false;
+  std::int64_t freed_bytes = 0;
+};
+
+// Thread-safe; every change is one transaction.
+class ImageStore {
+ public:
+  ImageStore(ContentStore& content, MetadataDb& database, const oci::Platform& host);
+
+  // Newest first.
+  std::vector<ImageRecord> list_images();
+  std::int64_t count_images();
+
+  // Look-up order of engine-api.md section 3: ID; name@digest; name:tag; unique prefix of 4 to 64 hex digits of an ID.
+  // kInvalidArgument for what is no reference, kNotFound "ambiguous reference" for a prefix of several.
+  std::optional<ImageRecord> find_image(std::string_view argument);
+  // kNotFound "No such image: <familiar reference>".
+  ImageRecord get_image(std::string_view argument);
+  std::optional<ImageRecord> find_by_reference(const oci::Reference& reference);
+  std::vector<oci::Reference> list_tags(const oci::RepositoryName& repository);
+
+  // In the order of the index; one for an image without index.
+  std::vector<ImageVariant> list_variants(const oci::Digest& image);
+
+  // Every blob that the publication's manifests need must be leased and present. Returns what became of the name; an
+  // image that loses its last name to this stays, without one.
+  NameChange publish(const Publication& publication);
+  // The image must exist: kNotFound.
+  NameChange tag(const oci::Digest& image, const oci::Reference& name);
+  RemovalResult remove(const Removal& removal);
+
+ private:
+  ContentStore& content_;
+  MetadataDb& database_;
+  oci::PlatformMatcher host_;
+};
+
+}  // namespace lighterd::imagestore

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Rows of documents, their links, images and names. Each function runs inside the caller's transaction.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "imagestore/image_store.hpp"
+
+namespace lighterd::imagestore::image_table {
+
+void insert_manifest(Database& database, const ParsedManifest& manifest);
+// Inserts or refreshes what the image row says of what is present.
+void upsert_image(Database& database, const oci::Descriptor& target, const oci::PlatformMatcher& host,
+                  base::Timestamp now);
+void remove_image(Database& database, const oci::Digest& image);
+
+NameChange set_tag(Database& database, const oci::Reference& name, const oci::Digest& image, base::Timestamp now);
+NameChange add_digest_reference(Database& database, const oci::RepositoryName& repository, const oci::Digest& image);
+void remove_name(Database& database, const oci::Digest& image, const oci::Reference& name);
+bool has_names(Database& database, const oci::Digest& image);
+
+std::vector<ImageRecord> list(Database& database);
+std::int64_t count(Database& database);
+std::optional<ImageRecord> find(Database& database, const oci::Digest& image);
+std::optional<oci::Digest> find_tag(Database& database, const oci::Reference& name);
+bool has_repository(Database& database, const oci::RepositoryName& repository, const oci::Digest& image);
+std::vector<oci::Reference> list_tags(Database& database, const oci::RepositoryName& repository);
+std::vector<ImageVariant> list_variants(Database& database, const oci::Digest& image);
+// Images whose target, platform manifest or config has that digest, or one that starts so ("sha256:abcd"), the exact
+// targets first; at most two.
+std::vector<oci::Digest> find_images_by_content(Database& database, const std::string& digest_prefix);
+
+}  // namespace lighterd::imagestore::image_table

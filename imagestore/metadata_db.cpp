@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "imagestore/metadata_db.hpp"
+
+#include <array>
+
+#include "base/error.hpp"
+
+namespace lighterd::imagestore {
+namespace {
+
+constexpr std::size_t kMaxIdleReaders = 4;
+
+// Times are nanoseconds since the epoch; digests are "sha256:<hex>"; sizes are bytes.
+constexpr const char* kVersion1 = R"sql(
+-- A row says: the file is there, has this size and was verified.
+CREATE TABLE blob(
+  digest TEXT PRIMARY KEY,
+  size INTEGER NOT NULL,
+  added_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What a verified layer uncompresses to.
+CREATE TABLE layer(
+  digest TEXT PRIMARY KEY REFERENCES blob(digest) ON DELETE CASCADE,
+  diff_id TEXT NOT NULL,
+  uncompressed_size INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX layer_by_diff_id ON layer(diff_id);
+
+-- Where a blob is known to be: the registry that gave or took it, and the repository there.
+CREATE TABLE blob_source(
+  digest TEXT NOT NULL REFERENCES blob(digest) ON DELETE CASCADE,
+  registry TEXT NOT NULL,
+  repository TEXT NOT NULL,
+  seen_at INTEGER NOT NULL,
+  PRIMARY KEY(digest, registry, repository)
+) STRICT, WITHOUT ROWID;
+
+-- Documents that were parsed. The platform and the labels are those of the image's config.
+CREATE TABLE manifest(
+  digest TEXT PRIMARY KEY REFERENCES blob(digest) ON DELETE CASCADE,
+  media_type TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK(kind IN ('index', 'image', 'artifact')),
+  platform TEXT,
+  created_at INTEGER,
+  labels TEXT
+) STRICT, WITHOUT ROWID;
+
+-- What a document points to, present or not, in its order.
+CREATE TABLE link(
+  parent TEXT NOT NULL REFERENCES manifest(digest) ON DELETE CASCADE,
+  role TEXT NOT NULL CHECK(role IN ('manifest', 'config', 'layer')),
+  position INTEGER NOT NULL,
+  child TEXT NOT NULL,
+  descriptor TEXT NOT NULL,
+  PRIMARY KEY(parent, role, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX link_by_child ON link(child);
+
+-- The roots. manifest, created_at, labels and content_size are of what is present, kept current by publishing.
+CREATE TABLE image(
+  digest TEXT PRIMARY KEY REFERENCES manifest(digest),
+  media_type TEXT NOT NULL,
+  size INTEGER NOT NULL,
+  manifest TEXT,
+  created_at INTEGER,
+  labels TEXT,
+  content_size INTEGER NOT NULL,
+  added_at INTEGER NOT NULL,
+  tagged_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE tag(
+  repository TEXT NOT NULL,
+  tag TEXT NOT NULL,
+  image TEXT NOT NULL REFERENCES image(digest),
+  PRIMARY KEY(repository, tag)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tag_by_image ON tag(image);
+
+-- Pulled as name@digest.
+CREATE TABLE digest_reference(
+  repository TEXT NOT NULL,
+  image TEXT NOT NULL REFERENCES image(digest),
+  PRIMARY KEY(repository, image)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX digest_reference_by_image ON digest_reference(image);
+
+-- A running operation and what it must not lose.
+CREATE TABLE lease(
+  id TEXT PRIMARY KEY,
+  operation TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE lease_blob(
+  lease TEXT NOT NULL REFERENCES lease(id) ON DELETE CASCADE,
+  digest TEXT NOT NULL,
+  PRIMARY KEY(lease, digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lease_blob_by_digest ON lease_blob(digest);
+)sql";
+
+// The script at position n takes a database from user_version n to n + 1; released ones never change.
+constexpr std::array<const char*, 1> kMigrations = {kVersion1};
+
+void migrate(Database& database) {
+  const auto version = [&] {
+    Query query(database, "PRAGMA user_version");
+    query.step();
+    return static_cast<std::size_t>(query.integer(0));
+  }();
+  if (version > kMigrations.size())
+    throw base::Error(base::ErrorCode::kConflict, "the image index was written by a newer version of lighterd");
+  for (std::size_t i = version; i < kMigrations.size(); ++i) {
+    Transaction transaction(database, Transaction::Kind::kWrite);
+    database.execute(kMigrations[i]);
+    database.execute("PRAGMA user_version=" + std::to_string(i + 1));
+    transaction.commit();
+  }
+}
+
+}  // namespace
+
+MetadataDb::MetadataDb(std::filesystem::path path) : path_(std::move(path)), writer_(path_, Database::Mode::kWriter) {
+  migrate(writer_);
+  writer_.execute("DELETE FROM lease");
+}
+
+MetadataDb::~MetadataDb() {
+  idle_readers_.lock()->clear();  // before the writer, whose close checkpoints
+}
+
+MetadataDb::Write::Write(std::mutex& mutex, Database& database)
+    : lock_(mutex), database_(database), transaction_(database, Transaction::Kind::kWrite) {}
+
+MetadataDb::Write MetadataDb::write() {
+  return {write_mutex_, writer_};
+}
+
+MetadataDb::Read::Read(MetadataDb& owner, std::unique_ptr<Database> database)
+    : owner_(owner),
+      database_(std::move(database)),
+      transaction_(std::make_unique<Transaction>(*database_, Transaction::Kind::kRead)) {}
+
+MetadataDb::Read::~Read() {
+  if (!database_) return;
+  transaction_.reset();
+  auto idle = owner_.idle_readers_.lock();
+  if (idle->size() < kMaxIdleReaders) idle->push_back(std::move(database_));
+}
+
+MetadataDb::Read MetadataDb::read() {
+  {
+    auto idle = idle_readers_.lock();
+    if (!idle->empty()) {
+      auto database = std::move(idle->back());
+      idle->pop_back();
+      return {*this, std::move(database)};
+    }
+  }
+  return {*this, std::make_unique<Database>(path_, Database::Mode::kReader)};
+}
+
+}  // namespace lighterd::imagestore
