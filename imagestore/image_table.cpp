@@ -93,10 +93,22 @@ ConfigSummary summary_of(Database& database, const oci::Digest& manifest) {
 constexpr std::string_view kImageColumns =
     "SELECT digest, media_type, size, manifest, created_at, labels, content_size, tagged_at FROM image ";
 
+oci::Platform read_platform(const Query& query) {
+  const auto json = query.find_text(3);
+  return json ? oci::platform_from_json(base::parse_json(*json, "stored platform")) : oci::Platform{};
+}
+
+// As its index has it; of an image without index from the columns.
+oci::Descriptor read_descriptor(const Query& query) {
+  if (!query.is_null(1)) return parse_descriptor(query.text(1));
+  const oci::Digest digest = oci::parse_digest(query.text(0));
+  return {.media_type = query.text(2), .digest = digest, .size_bytes = query.integer(4)};
+}
+
 ImageRecord read_image(const Query& query) {
-  ImageRecord record{.target = {.media_type = query.text(1),
-                                .digest = oci::parse_digest(query.text(0)),
-                                .size_bytes = query.integer(2)}};
+  const oci::Digest digest = oci::parse_digest(query.text(0));
+  oci::Descriptor target{.media_type = query.text(1), .digest = digest, .size_bytes = query.integer(2)};
+  ImageRecord record{.target = std::move(target)};
   if (const auto manifest = query.find_text(3)) record.manifest = oci::parse_digest(*manifest);
   if (const auto created = query.find_integer(4)) record.created = timestamp(*created);
   record.labels_json = query.is_null(5) ? "{}" : query.text(5);
@@ -293,15 +305,9 @@ std::vector<ImageVariant> list_variants(Database& database, const oci::Digest& i
   std::set<std::string> seen;
   while (query.step()) {
     if (!seen.insert(query.text(0)).second) continue;
-    const auto platform = query.find_text(3);
-    ImageVariant variant{.descriptor = query.is_null(1) ? oci::Descriptor{.media_type = query.text(2),
-                                                                          .digest = oci::parse_digest(query.text(0)),
-                                                                          .size_bytes = query.integer(4)}
-                                                        : parse_descriptor(query.text(1)),
-                         .platform = platform ? oci::platform_from_json(base::parse_json(*platform, "stored platform"))
-                                              : oci::Platform{},
-                         .config = oci::parse_digest(query.text(5))};
-    variants.push_back(std::move(variant));
+    oci::Descriptor descriptor = read_descriptor(query);
+    oci::Platform platform = read_platform(query);
+    variants.push_back({std::move(descriptor), std::move(platform), oci::parse_digest(query.text(5))});
   }
   return variants;
 }

@@ -7,6 +7,18 @@
 #include <stdexcept>
 
 namespace lighterd::tests {
+namespace {
+
+// One by one: the look-up by name would link every filter that there is.
+int add_filter(archive* writer, std::string_view filter) {
+  if (filter == "gzip") return archive_write_add_filter_gzip(writer);
+  if (filter == "zstd") return archive_write_add_filter_zstd(writer);
+  if (filter == "bzip2") return archive_write_add_filter_bzip2(writer);
+  if (filter == "xz") return archive_write_add_filter_xz(writer);
+  throw std::runtime_error("no such filter");
+}
+
+}  // namespace
 
 std::string compress(std::string_view data, const std::string& filter) {
   std::string out(data.size() * 2 + 1024 * 1024, '\0');
@@ -15,7 +27,7 @@ std::string compress(std::string_view data, const std::string& filter) {
   const auto check = [&](la_ssize_t result) {
     if (result < ARCHIVE_OK) throw std::runtime_error(archive_error_string(writer));
   };
-  check(archive_write_add_filter_by_name(writer, filter.c_str()));
+  check(add_filter(writer, filter));
   check(archive_write_set_format_raw(writer));
   check(archive_write_set_bytes_in_last_block(writer, 1));
   check(archive_write_open_memory(writer, out.data(), out.size(), &used));

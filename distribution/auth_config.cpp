@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "distribution/auth_config.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/json.hpp"
+
+namespace lighterd::distribution {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+constexpr base::JsonLimits kLimits{.max_bytes = 64 * 1024, .max_depth = 8, .max_values = 1000};
+
+std::string text_of(const base::Json& value) {
+  if (value.is_null()) return {};
+  if (!value.is_string()) throw Error(ErrorCode::kInvalidArgument, "invalid X-Registry-Auth header: not a string");
+  return value.get<std::string>();
+}
+
+AuthConfig from_object(const base::Json& object) {
+  if (!object.is_object())
+    throw Error(ErrorCode::kInvalidArgument, "invalid X-Registry-Auth header: invalid JSON: not an object");
+  AuthConfig config;
+  for (const auto& [key, value] : object.items()) {
+    const std::string name = base::to_lower(key);
+    if (name == "username") config.username = text_of(value);
+    if (name == "password") config.password = base::Secret(text_of(value));
+    if (name == "serveraddress") config.server_address = text_of(value);
+    if (name == "identitytoken") config.identity_token = base::Secret(text_of(value));
+    if (name == "registrytoken") config.registry_token = base::Secret(text_of(value));
+  }
+  // How credential helpers store an identity token.
+  if (config.username == "<token>") {
+    if (config.identity_token.empty()) config.identity_token = std::move(config.password);
+    config.username.clear();
+    config.password = base::Secret();
+  }
+  return config;
+}
+
+std::string registry_of_address(std::string_view address) {
+  std::string host = base::to_lower(base::trim(address));
+  for (const std::string_view scheme : {"https://", "http://"}) {
+    if (host.starts_with(scheme)) host.erase(0, scheme.size());
+  }
+  host.resize(std::min(host.find('/'), host.size()));
+  static constexpr std::array<std::string_view, 4> kHub = {"docker.io", "index.docker.io", "registry-1.docker.io",
+                                                           "www.docker.io"};
+  return std::find(kHub.begin(), kHub.end(), host) != kHub.end() ? "docker.io" : host;
+}
+
+}  // namespace
+
+bool AuthConfig::is_anonymous() const {
+  return (username.empty() || password.empty()) && identity_token.empty() && registry_token.empty();
+}
+
+bool AuthConfig::is_for(std::string_view registry) const {
+  return server_address.empty() || registry_of_address(server_address) == registry_of_address(registry);
+}
+
+AuthConfig parse_registry_auth(std::string_view header_value) {
+  const auto decoded = base::base64_decode(base::trim(header_value));
+  if (!decoded) return {};
+  try {
+    return from_object(base::parse_json(*decoded, "X-Registry-Auth", kLimits));
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+AuthConfig parse_auth_json(std::string_view json) {
+  return from_object(base::parse_json(json, "invalid X-Registry-Auth header: invalid JSON", kLimits));
+}
+
+}  // namespace lighterd::distribution

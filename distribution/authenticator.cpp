@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "distribution/authenticator.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "distribution/body_source.hpp"
+#include "distribution/registry_error.hpp"
+
+namespace lighterd::distribution {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+constexpr std::size_t kMaxTokenBodyBytes = 1024 * 1024;
+constexpr std::chrono::seconds kTokenTimeout{30};
+constexpr std::chrono::seconds kShortestLife{60};
+constexpr std::chrono::seconds kLongestLife{24 * 3600};
+constexpr int kMaxRedirects = 5;
+constexpr std::string_view kClientId = "lighterd";
+
+std::string cache_key(const Challenge& challenge, const std::vector<Scope>& scopes) {
+  std::vector<std::string> sorted;
+  for (const Scope& scope : scopes) sorted.push_back(scope.to_string());
+  std::sort(sorted.begin(), sorted.end());
+  std::string key = challenge.parameter("realm") + "\n" + challenge.parameter("service");
+  for (const std::string& scope : sorted) key += "\n" + scope;
+  return key;
+}
+
+std::string parameter(std::string_view name, std::string_view value) {
+  return std::string(name) + "=" + base::percent_encode(value);
+}
+
+bool is_redirect(int status) {
+  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+std::string token_of(const base::Json& body) {
+  for (const char* key : {"access_token", "token"}) {
+    const auto found = body.find(key);
+    if (found != body.end() && found->is_string() && !found->get_ref<const std::string&>().empty()) {
+      return found->get<std::string>();
+    }
+  }
+  throw RegistryError(ErrorCode::kUnauthenticated, "authorization server did not include a token in the response", 200,
+                      {});
+}
+
+std::chrono::seconds life_of(const base::Json& body) {
+  const auto found = body.find("expires_in");
+  if (found == body.end() || !found->is_number()) return kShortestLife;
+  const double seconds = found->get<double>();
+  if (!(seconds > static_cast<double>(kShortestLife.count()))) return kShortestLife;
+  if (seconds > static_cast<double>(kLongestLife.count())) return kLongestLife;
+  return std::chrono::seconds(static_cast<std::int64_t>(seconds));
+}
+
+Url parse_realm(const Challenge& challenge, const Url& registry) {
+  Url realm = [&] {
+    try {
+      return parse_url(challenge.parameter("realm"));
+    } catch (const Error& error) {
+      throw Error(ErrorCode::kPermissionDenied, "refusing token server: " + error.text());
+    }
+  }();
+  check_named_url(realm, registry, "token server");
+  return realm;
+}
+
+}  // namespace
+
+Authenticator::Authenticator(HttpClient& http, AuthConfig credentials, std::string user_agent,
+                             InsecureRegistries insecure)
+    : http_(http),
+      credentials_(std::move(credentials)),
+      user_agent_(std::move(user_agent)),
+      insecure_(std::move(insecure)),
+      state_(State{}) {}
+
+base::Secret Authenticator::fixed_authorization() const {
+  if (credentials_.registry_token.empty()) return {};
+  return base::Secret("Bearer " + credentials_.registry_token.reveal());
+}
+
+base::Secret Authenticator::basic_authorization() const {
+  return base::Secret("Basic " + base::base64_encode(credentials_.username + ":" + credentials_.password.reveal()));
+}
+
+Authenticator::Authorization Authenticator::authorize(const Challenge& challenge, const Endpoint& registry,
+                                                      const std::vector<Scope>& scopes,
+                                                      const std::string& method_and_url, std::stop_token stop) {
+  try {
+    if (challenge.scheme == "bearer") return bearer(challenge, registry, scopes, stop);
+    if (has_password()) return {basic_authorization(), false};
+    throw RegistryError(ErrorCode::kUnauthenticated, "no basic auth credentials", 401, {});
+  } catch (RegistryError& error) {
+    error.add_context(method_and_url);
+    throw;
+  }
+}
+
+void Authenticator::accept(const Challenge& challenge, const std::vector<Scope>& scopes,
+                           const base::Secret& authorization) {
+  auto state = state_.lock();
+  const auto found = state->tokens.find(cache_key(challenge, scopes));
+  if (found != state->tokens.end() && found->second.authorization == authorization) found->second.was_accepted = true;
+}
+
+void Authenticator::forget(const Challenge& challenge, const std::vector<Scope>& scopes,
+                           const base::Secret& authorization) {
+  auto state = state_.lock();
+  const auto found = state->tokens.find(cache_key(challenge, scopes));
+  // Another request may have replaced it already.
+  if (found != state->tokens.end() && found->second.authorization == authorization) state->tokens.erase(found);
+}
+
+Authenticator::Authorization Authenticator::bearer(const Challenge& challenge, const Endpoint& registry,
+                                                   const std::vector<Scope>& scopes, const std::stop_token& stop) {
+  const std::string key = cache_key(challenge, scopes);
+  for (;;) {
+    std::function<void()> rethrow;
+    {
+      auto state = state_.lock();
+      const auto token = state->tokens.find(key);
+      if (token != state->tokens.end() && Clock::now() < token->second.expires) {
+        return {token->second.authorization, token->second.was_accepted};
+      }
+      const auto running = state->fetches.find(key);
+      if (running == state->fetches.end()) {
+        state->fetches.emplace(key, std::make_shared<Fetch>());
+        break;
+      }
+      const std::shared_ptr<Fetch> fetch = running->second;
+      if (!state.wait(fetched_, stop, [&] { return fetch->done; })) {
+        throw Error(ErrorCode::kCancelled, "context canceled");
+      }
+      rethrow = fetch->rethrow;
+    }
+    if (rethrow) rethrow();
+  }
+  return {fetch_and_publish(key, challenge, registry, scopes, stop).authorization, false};
+}
+
+Authenticator::Token Authenticator::fetch_and_publish(const std::string& key, const Challenge& challenge,
+                                                      const Endpoint& registry, const std::vector<Scope>& scopes,
+                                                      const std::stop_token& stop) {
+  const auto publish = [&](const Token* token, std::function<void()> rethrow) {
+    auto state = state_.lock();
+    const auto fetch = state->fetches.extract(key);
+    fetch.mapped()->done = true;
+    fetch.mapped()->rethrow = std::move(rethrow);
+    if (token != nullptr) state->tokens.insert_or_assign(key, *token);
+    fetched_.notify_all();
+  };
+  // Waiters get copies: contexts are added to an exception on its way up.
+  try {
+    Token token = fetch_token(challenge, registry, scopes, stop);
+    publish(&token, nullptr);
+    return token;
+  } catch (const RegistryError& error) {
+    publish(nullptr, [error] { throw error; });
+    throw;
+  } catch (const TransportError& error) {
+    publish(nullptr, [error] { throw error; });
+    throw;
+  } catch (const Error& error) {
+    const bool cancelled = error.code() == ErrorCode::kCancelled;
+    publish(
+        nullptr, cancelled ? std::function<void()>() : [error] { throw error; });
+    throw;
+  } catch (...) {
+    publish(nullptr, nullptr);
+    throw;
+  }
+}
+
+HttpRequest Authenticator::token_request(const Url& url, const Url& registry, AddressClass registry_class) const {
+  HttpRequest request;
+  request.url = url.to_string();
+  request.headers = {{"User-Agent", user_agent_}, {"Accept", "application/json"}};
+  request.tls = insecure_.contains(url) ? TlsVerification::kOff : TlsVerification::kRequired;
+  request.total_timeout = kTokenTimeout;
+  request.reach = reach_of_named_url(url, registry, registry_class);
+  return request;
+}
+
+HttpResponse Authenticator::get_token(Url url, const Url& registry, AddressClass registry_class,
+                                      const std::stop_token& stop) {
+  base::Secret authorization = has_password() ? basic_authorization() : base::Secret();
+  for (int hop = 0;; ++hop) {
+    HttpRequest request = token_request(url, registry, registry_class);
+    request.authorization = authorization;
+    HttpResponse response = http_.perform(request, nullptr, kMaxTokenBodyBytes, stop);
+    const std::string* location = response.find_header("Location");
+    if (!is_redirect(response.status) || location == nullptr) return response;
+    if (hop == kMaxRedirects) throw Error(ErrorCode::kUnavailable, "token server: stopped after 5 redirects");
+    const Url next = resolve_url(url, *location);
+    check_named_url(next, url, "redirect of the token server to");
+    check_named_url(next, registry, "redirect of the token server to");
+    if (!is_same_origin(next, url)) authorization = base::Secret();
+    url = next;
+  }
+}
+
+HttpResponse Authenticator::post_token(const Url& realm, const Endpoint& registry, const Challenge& challenge,
+                                       const std::vector<Scope>& scopes, const std::stop_token& stop) {
+  std::string form = parameter("client_id", kClientId) + "&" + parameter("service", challenge.parameter("service"));
+  std::string words;
+  for (const Scope& scope : scopes) words += (words.empty() ? "" : " ") + scope.to_string();
+  if (!words.empty()) form += "&" + parameter("scope", words);
+  if (!credentials_.identity_token.empty()) {
+    form += "&grant_type=refresh_token&" + parameter("refresh_token", credentials_.identity_token.reveal());
+  } else {
+    form += "&grant_type=password&" + parameter("username", credentials_.username) + "&" +
+            parameter("password", credentials_.password.reveal());
+  }
+  HttpRequest request = token_request(realm, registry.base(), registry.address_class());
+  request.method = "POST";
+  request.body = make_body("application/x-www-form-urlencoded", std::move(form));
+  // A redirect is not followed: the body is a credential.
+  return http_.perform(request, nullptr, kMaxTokenBodyBytes, stop);
+}
+
+Authenticator::Token Authenticator::fetch_token(const Challenge& challenge, const Endpoint& registry,
+                                                const std::vector<Scope>& scopes, const std::stop_token& stop) {
+  const Url registry_url = registry.base();
+  const Url realm = parse_realm(challenge, registry_url);
+  const Clock::time_point asked = Clock::now();
+  HttpResponse response;
+  if (!credentials_.identity_token.empty()) {
+    response = post_token(realm, registry, challenge, scopes, stop);
+  } else {
+    Url url = realm;
+    const std::string service = challenge.parameter("service");
+    if (!service.empty()) url.add_query(parameter("service", service));
+    for (const Scope& scope : scopes) url.add_query(parameter("scope", scope.to_string()));
+    if (has_password()) {
+      url.add_query(parameter("account", credentials_.username));
+      url.add_query(parameter("client_id", kClientId));
+    }
+    response = get_token(url, registry_url, registry.address_class(), stop);
+    if (has_password() && (response.status == 404 || response.status == 405)) {
+      response = post_token(realm, registry, challenge, scopes, stop);
+    }
+  }
+  if (response.status < 200 || response.status > 299) {
+    throw make_registry_error(response, "token server " + redact_url(realm.to_string()));
+  }
+  try {
+    const base::Json body =
+        base::parse_json(response.body, "token", {.max_bytes = kMaxTokenBodyBytes, .max_depth = 16});
+    if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "not an object");
+    const std::string token = token_of(body);
+    if (!std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7F; })) {
+      throw Error(ErrorCode::kInvalidArgument, "the token is not printable");
+    }
+    const std::chrono::seconds life = life_of(body);
+    return {base::Secret("Bearer " + token), asked + life - life / 10, false};
+  } catch (const RegistryError&) {
+    throw;
+  } catch (const Error&) {
+    // The parser's text might quote a part of the body.
+    throw Error(ErrorCode::kUnavailable, "unable to decode token response of " + redact_url(realm.to_string()));
+  }
+}
+
+}  // namespace lighterd::distribution

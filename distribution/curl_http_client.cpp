@@ -1,0 +1,624 @@
+// SPDX-License-Identifier: Apache-2.0
+// The one user of libcurl.
+#include "distribution/curl_http_client.hpp"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <netdb.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <limits>
+
+#include "base/encoding.hpp"
+#include "base/synchronized.hpp"
+#include "distribution/proxy_environment.hpp"
+#include "distribution/url.hpp"
+
+namespace lighterd::distribution {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+using Clock = std::chrono::steady_clock;
+
+constexpr long kBufferBytes = 256 * 1024;
+constexpr std::size_t kMaxHeaders = 256;
+constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
+constexpr std::size_t kMaxIdleSessions = 8;
+constexpr long kConnectionsPerSession = 4;
+constexpr std::chrono::milliseconds kLongestPoll{1000};
+
+void check(CURLcode code, const char* what) {
+  if (code == CURLE_OK) return;
+  throw Error(code == CURLE_OUT_OF_MEMORY ? ErrorCode::kUnavailable : ErrorCode::kInternal,
+              std::string("libcurl: ") + what + ": " + curl_easy_strerror(code));
+}
+
+void check(CURLMcode code, const char* what) {
+  if (code != CURLM_OK)
+    throw Error(ErrorCode::kInternal, std::string("libcurl: ") + what + ": " + curl_multi_strerror(code));
+}
+
+// The variadic curl_easy_setopt takes anything; these take what an option can mean.
+class Options {
+ public:
+  explicit Options(CURL* easy) : easy_(easy) {}
+  void set_option(CURLoption option, long value) { check(curl_easy_setopt(easy_, option, value), "set option"); }
+  void set_option(CURLoption option, const char* value) { check(curl_easy_setopt(easy_, option, value), "set option"); }
+  void set_option(CURLoption option, const std::string& value) { set_option(option, value.c_str()); }
+  void set_size(CURLoption option, std::int64_t value) {
+    check(curl_easy_setopt(easy_, option, static_cast<curl_off_t>(value)), "set option");
+  }
+  void set_pointer(CURLoption option, void* value) { check(curl_easy_setopt(easy_, option, value), "set option"); }
+  template <typename R, typename... Args>
+  void set_function(CURLoption option, R (*function)(Args...)) {
+    check(curl_easy_setopt(easy_, option, function), "set option");
+  }
+  void set_option(CURLoption, int) = delete;
+  void set_option(CURLoption, bool) = delete;
+  void set_option(CURLoption, double) = delete;
+
+ private:
+  CURL* easy_;
+};
+
+struct EasyCleanup {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+struct MultiCleanup {
+  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+};
+
+// A transfer handle with connections of its own. The easy handle goes first.
+struct CurlSession {
+  CurlSession() : multi(curl_multi_init()), easy(curl_easy_init()) {
+    if (!multi || !easy) throw Error(ErrorCode::kUnavailable, "libcurl: out of memory");
+    check(curl_multi_setopt(multi.get(), CURLMOPT_MAXCONNECTS, kConnectionsPerSession), "set option");
+  }
+  std::unique_ptr<CURLM, MultiCleanup> multi;
+  std::unique_ptr<CURL, EasyCleanup> easy;
+  std::string origin;  // of the last exchange: where it has a connection to
+};
+
+bool has_line_break(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; });
+}
+
+// The lines of a request in curl's list form, wiped when they go: one of them may be a credential.
+class HeaderLines {
+ public:
+  void add(std::string_view name, std::string_view value) {
+    if (name.empty() || has_line_break(name) || has_line_break(value) || name.find(':') != std::string_view::npos) {
+      throw Error(ErrorCode::kInvalidArgument, "invalid HTTP header " + base::printable(name, 100));
+    }
+    const std::string_view trimmed = base::trim(value);
+    lines_.emplace_back(std::string(name) + (trimmed.empty() ? ";" : ": ") + std::string(trimmed));
+  }
+  void suppress(std::string_view name) { lines_.emplace_back(std::string(name) + ":"); }
+  curl_slist* list() {
+    nodes_.resize(lines_.size());
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+      // curl only reads the list that it is given.
+      nodes_[i].data = const_cast<char*>(lines_[i].reveal().c_str());
+      nodes_[i].next = i + 1 < lines_.size() ? &nodes_[i + 1] : nullptr;
+    }
+    return nodes_.empty() ? nullptr : nodes_.data();
+  }
+
+ private:
+  std::vector<base::Secret> lines_;
+  std::vector<curl_slist> nodes_;
+};
+
+std::optional<IpAddress> address_of(const sockaddr& address) {
+  std::array<std::uint8_t, 16> bytes{};
+  if (address.sa_family == AF_INET6) {
+    sockaddr_in6 v6{};
+    std::memcpy(&v6, &address, sizeof v6);
+    std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
+    return IpAddress(bytes);
+  }
+  if (address.sa_family != AF_INET) return std::nullopt;
+  sockaddr_in v4{};
+  std::memcpy(&v4, &address, sizeof v4);
+  bytes[10] = bytes[11] = 0xFF;
+  std::memcpy(bytes.data() + 12, &v4.sin_addr, 4);
+  return IpAddress(bytes);
+}
+
+std::string endpoint_text(const sockaddr& address, socklen_t length) {
+  std::array<char, NI_MAXHOST> host{};
+  std::array<char, NI_MAXSERV> port{};
+  if (getnameinfo(&address, length, host.data(), host.size(), port.data(), port.size(),
+                  NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    return {};
+  }
+  const std::string name(host.data());
+  return (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" + port.data();
+}
+
+// One exchange: what the callbacks of libcurl work on.
+class Exchange {
+ public:
+  Exchange(const HttpRequest& request, const OnHead& on_head, std::size_t max_body_bytes,
+           std::optional<std::string> proxy)
+      : request_(request),
+        on_head_(on_head),
+        max_body_bytes_(max_body_bytes),
+        proxy_(std::move(proxy)),
+        started_(Clock::now()),
+        last_activity_(started_) {}
+
+  void configure(CURL* easy);
+  void run(CurlSession& session, const std::stop_token& stop);
+  bool nothing_received() const { return !received_; }
+  HttpResponse take_response() { return std::move(response_); }
+
+ private:
+  void configure_transport(Options& options);
+  void configure_body(Options& options);
+  void configure_headers(Options& options);
+  void check_progress() const;
+  std::chrono::milliseconds time_left() const;
+  void finish(CurlSession& session, CURLcode result);
+  TransportError transport_error(CURL* easy, CURLcode result) const;
+  std::string dial_text(CURL* easy, std::string_view reason) const;
+  [[noreturn]] void refuse(const IpAddress& address) const;
+
+  void take_header(std::string_view line);
+  void complete_head();
+  void take_body(std::string_view data);
+  std::size_t give_body(std::span<char> buffer);
+
+  // What a callback throws is kept, and curl told to stop.
+  template <typename Result, typename F>
+  Result guarded(Result on_failure, F&& action) noexcept {
+    try {
+      return action();
+    } catch (...) {
+      failure_ = std::current_exception();
+      return on_failure;
+    }
+  }
+
+  static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_write(char* data, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_read(char* data, std::size_t size, std::size_t count, void* self);
+  static int on_seek(void* self, curl_off_t offset, int origin);
+  static curl_socket_t on_open_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
+  static int on_connected(void* self, char* remote_ip, char* local_ip, int remote_port, int local_port);
+
+  const HttpRequest& request_;
+  const OnHead& on_head_;
+  const std::size_t max_body_bytes_;
+  const std::optional<std::string> proxy_;
+  HeaderLines lines_;
+  std::array<char, CURL_ERROR_SIZE> error_text_{};
+
+  HttpResponse response_;
+  std::size_t header_bytes_ = 0;
+  bool received_ = false;
+  bool head_complete_ = false;
+  base::Sink* sink_ = nullptr;
+  std::unique_ptr<base::Source> source_;
+  std::exception_ptr failure_;
+  std::string dialled_;  // the address tried last
+
+  bool connected_ = false;
+  Clock::time_point started_;
+  Clock::time_point last_activity_;
+};
+
+void Exchange::configure(CURL* easy) {
+  curl_easy_reset(easy);
+  Options options(easy);
+  configure_transport(options);
+  configure_body(options);
+  configure_headers(options);
+}
+
+void Exchange::configure_transport(Options& options) {
+  options.set_option(CURLOPT_URL, request_.url);
+  options.set_option(CURLOPT_PROTOCOLS_STR, "http,https");
+  options.set_option(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  options.set_option(CURLOPT_FOLLOWLOCATION, 0L);
+  options.set_option(CURLOPT_UNRESTRICTED_AUTH, 0L);
+  options.set_option(CURLOPT_AUTOREFERER, 0L);
+  options.set_option(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  options.set_option(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  options.set_option(CURLOPT_PATH_AS_IS, 1L);
+  options.set_option(CURLOPT_NOSIGNAL, 1L);
+  // Without it a stop during a DNS look-up would wait for getaddrinfo to return.
+  options.set_option(CURLOPT_QUICK_EXIT, 1L);
+  options.set_option(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  options.set_option(CURLOPT_BUFFERSIZE, kBufferBytes);
+  options.set_option(CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
+  options.set_option(CURLOPT_TCP_NODELAY, 1L);
+  options.set_option(CURLOPT_TCP_KEEPALIVE, 1L);
+  options.set_option(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  options.set_option(CURLOPT_PROXY, proxy_ ? proxy_->c_str() : "");
+  options.set_option(CURLOPT_NOPROXY, "");
+  options.set_option(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  const bool verify = request_.tls == TlsVerification::kRequired;
+  options.set_option(CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
+  options.set_option(CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
+  options.set_option(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout.count()));
+  options.set_pointer(CURLOPT_ERRORBUFFER, error_text_.data());
+  options.set_function(CURLOPT_OPENSOCKETFUNCTION, &Exchange::on_open_socket);
+  options.set_pointer(CURLOPT_OPENSOCKETDATA, this);
+  options.set_function(CURLOPT_PREREQFUNCTION, &Exchange::on_connected);
+  options.set_pointer(CURLOPT_PREREQDATA, this);
+  options.set_function(CURLOPT_HEADERFUNCTION, &Exchange::on_header);
+  options.set_pointer(CURLOPT_HEADERDATA, this);
+  options.set_function(CURLOPT_WRITEFUNCTION, &Exchange::on_write);
+  options.set_pointer(CURLOPT_WRITEDATA, this);
+}
+
+void Exchange::configure_body(Options& options) {
+  if (request_.body && request_.body->length_bytes > 0) {
+    options.set_option(CURLOPT_UPLOAD, 1L);
+    options.set_size(CURLOPT_INFILESIZE_LARGE, request_.body->length_bytes);
+    options.set_function(CURLOPT_READFUNCTION, &Exchange::on_read);
+    options.set_pointer(CURLOPT_READDATA, this);
+    options.set_function(CURLOPT_SEEKFUNCTION, &Exchange::on_seek);
+    options.set_pointer(CURLOPT_SEEKDATA, this);
+  } else if (request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH") {
+    // "Content-Length: 0" is required of them.
+    options.set_option(CURLOPT_POST, 1L);
+    options.set_size(CURLOPT_POSTFIELDSIZE_LARGE, 0);
+    options.set_option(CURLOPT_POSTFIELDS, "");
+  } else if (request_.method == "HEAD") {
+    options.set_option(CURLOPT_NOBODY, 1L);
+  }
+  if (request_.method != "HEAD" && request_.method != "GET") options.set_option(CURLOPT_CUSTOMREQUEST, request_.method);
+}
+
+void Exchange::configure_headers(Options& options) {
+  bool has_type = false;
+  for (const auto& [name, value] : request_.headers) {
+    has_type = has_type || base::equals_ignoring_case(name, "Content-Type");
+    lines_.add(name, value);
+  }
+  if (!request_.authorization.empty()) lines_.add("Authorization", request_.authorization.reveal());
+  // Offsets and digests are of the bytes on the wire.
+  lines_.add("Accept-Encoding", "identity");
+  if (!has_type) {
+    if (request_.body && !request_.body->content_type.empty()) {
+      lines_.add("Content-Type", request_.body->content_type);
+    } else {
+      lines_.suppress("Content-Type");
+    }
+  }
+  lines_.suppress("Expect");
+  options.set_pointer(CURLOPT_HTTPHEADER, lines_.list());
+}
+
+std::size_t Exchange::on_header(char* data, std::size_t size, std::size_t count, void* self) {
+  auto& exchange = *static_cast<Exchange*>(self);
+  return exchange.guarded(std::size_t{0}, [&] {
+    exchange.take_header({data, size * count});
+    exchange.last_activity_ = Clock::now();
+    return size * count;
+  });
+}
+
+std::size_t Exchange::on_write(char* data, std::size_t size, std::size_t count, void* self) {
+  auto& exchange = *static_cast<Exchange*>(self);
+  return exchange.guarded(std::size_t{0}, [&] {
+    exchange.take_body({data, size * count});
+    // After the sink: the time that a slow disk takes is not the server's.
+    exchange.last_activity_ = Clock::now();
+    return size * count;
+  });
+}
+
+std::size_t Exchange::on_read(char* data, std::size_t size, std::size_t count, void* self) {
+  auto& exchange = *static_cast<Exchange*>(self);
+  return exchange.guarded(std::size_t{CURL_READFUNC_ABORT}, [&] {
+    const std::size_t given = exchange.give_body({data, size * count});
+    exchange.last_activity_ = Clock::now();
+    return given;
+  });
+}
+
+int Exchange::on_seek(void* self, curl_off_t offset, int origin) {
+  auto& exchange = *static_cast<Exchange*>(self);
+  if (offset != 0 || origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
+  return exchange.guarded(CURL_SEEKFUNC_FAIL, [&] {
+    exchange.source_ = nullptr;
+    return CURL_SEEKFUNC_OK;
+  });
+}
+
+curl_socket_t Exchange::on_open_socket(void* self, curlsocktype, curl_sockaddr* address) {
+  auto& exchange = *static_cast<Exchange*>(self);
+  return exchange.guarded(CURL_SOCKET_BAD, [&] {
+    exchange.dialled_ = endpoint_text(address->addr, static_cast<socklen_t>(address->addrlen));
+    const auto ip = address_of(address->addr);
+    if (!exchange.proxy_ && ip && ip->address_class() > exchange.request_.reach) exchange.refuse(*ip);
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  });
+}
+
+// Also called for a connection that is used again, which on_open_socket does not see.
+int Exchange::on_connected(void* self, char* remote_ip, char*, int, int) {
+  auto& exchange = *static_cast<Exchange*>(self);
+  return exchange.guarded(static_cast<int>(CURL_PREREQFUNC_ABORT), [&] {
+    exchange.connected_ = true;
+    exchange.last_activity_ = Clock::now();
+    if (!exchange.proxy_) {
+      exchange.response_.peer = find_ip_address(remote_ip);
+      if (exchange.response_.peer && exchange.response_.peer->address_class() > exchange.request_.reach) {
+        exchange.refuse(*exchange.response_.peer);
+      }
+    }
+    return static_cast<int>(CURL_PREREQFUNC_OK);
+  });
+}
+
+void Exchange::refuse(const IpAddress& address) const {
+  const char* kind = address.address_class() == AddressClass::kPrivate    ? "a private"
+                     : address.address_class() == AddressClass::kLoopback ? "a loopback"
+                                                                          : "a link-local or reserved";
+  throw Error(ErrorCode::kPermissionDenied, describe_request(request_.method, request_.url) +
+                                                ": refusing to connect to " + kind + " address that a server named");
+}
+
+void Exchange::take_header(std::string_view line) {
+  received_ = true;
+  header_bytes_ += line.size();
+  if (header_bytes_ > kMaxHeaderBytes || response_.headers.size() > kMaxHeaders) {
+    throw TransportError(TransportFailure::kBroken, ErrorCode::kUnavailable,
+                         describe_request(request_.method, request_.url) + ": response header too large");
+  }
+  if (head_complete_) return;  // a trailer
+  line = base::trim(line);
+  if (line.starts_with("HTTP/")) {
+    const std::size_t space = std::min(line.find(' '), line.size() - 1);
+    const auto status = base::parse_unsigned(line.substr(space + 1, 3));
+    response_.status = static_cast<int>(status.value_or(0));
+    response_.headers.clear();
+  } else if (line.empty()) {
+    if (response_.status >= 200) complete_head();
+  } else if (const std::size_t colon = line.find(':'); colon != std::string_view::npos) {
+    response_.headers.emplace_back(std::string(line.substr(0, colon)), std::string(base::trim(line.substr(colon + 1))));
+  }
+}
+
+void Exchange::complete_head() {
+  head_complete_ = true;
+  if (on_head_) sink_ = on_head_(response_);
+}
+
+void Exchange::take_body(std::string_view data) {
+  received_ = true;
+  if (sink_ != nullptr) {
+    sink_->write(base::as_bytes(data));
+    return;
+  }
+  if (data.size() > max_body_bytes_ - response_.body.size()) {
+    throw Error(ErrorCode::kDataLoss, describe_request(request_.method, request_.url) +
+                                          ": the response is larger than " + std::to_string(max_body_bytes_) +
+                                          " bytes");
+  }
+  response_.body += data;
+}
+
+std::size_t Exchange::give_body(std::span<char> buffer) {
+  if (!source_) source_ = request_.body->open();
+  return source_->read(std::as_writable_bytes(buffer));
+}
+
+std::chrono::milliseconds Exchange::time_left() const {
+  const auto now = Clock::now();
+  auto left = Clock::duration(kLongestPoll);
+  if (connected_) left = std::min(left, last_activity_ + request_.stall_timeout - now);
+  if (request_.total_timeout.count() > 0) left = std::min(left, started_ + request_.total_timeout - now);
+  return std::chrono::ceil<std::chrono::milliseconds>(std::max(left, Clock::duration::zero()));
+}
+
+void Exchange::check_progress() const {
+  if (time_left().count() > 0) return;
+  const std::string reason = connected_ && Clock::now() - last_activity_ >= request_.stall_timeout
+                                 ? "no data for " + std::to_string(request_.stall_timeout.count()) + " ms"
+                                 : "no complete answer in " + std::to_string(request_.total_timeout.count()) + " ms";
+  throw TransportError(TransportFailure::kTimeout, ErrorCode::kDeadlineExceeded,
+                       describe_request(request_.method, request_.url) + ": i/o timeout: " + reason);
+}
+
+void Exchange::run(CurlSession& session, const std::stop_token& stop) {
+  CURLM* multi = session.multi.get();
+  check(curl_multi_add_handle(multi, session.easy.get()), "add handle");
+  // Before its end, removing closes the connection.
+  const base::Finally remove([&] { curl_multi_remove_handle(multi, session.easy.get()); });
+  const std::stop_callback wake(stop, [multi] { curl_multi_wakeup(multi); });
+  for (;;) {
+    int running = 0;
+    check(curl_multi_perform(multi, &running), "perform");
+    if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
+    if (running == 0) break;
+    check_progress();
+    check(curl_multi_poll(multi, nullptr, 0, static_cast<int>(time_left().count()), nullptr), "poll");
+    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
+  }
+  int queued = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi, &queued)) {
+    if (message->msg == CURLMSG_DONE) return finish(session, message->data.result);
+  }
+  throw Error(ErrorCode::kInternal, "libcurl: the exchange ended without a result");
+}
+
+void Exchange::finish(CurlSession& session, CURLcode result) {
+  if (result != CURLE_OK) throw transport_error(session.easy.get(), result);
+  if (!head_complete_) {
+    throw TransportError(TransportFailure::kBroken, ErrorCode::kUnavailable,
+                         describe_request(request_.method, request_.url) + ": EOF");
+  }
+}
+
+std::string Exchange::dial_text(CURL* easy, std::string_view reason) const {
+  long os_error = 0;
+  std::string why(reason);
+  if (curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_error) == CURLE_OK && os_error != 0 && reason.empty()) {
+    why = std::string("connect: ") + base::to_lower(std::generic_category().message(static_cast<int>(os_error)));
+  }
+  if (why.empty()) why = "connection failed";
+  return "dial tcp" + (dialled_.empty() ? "" : " " + dialled_) + ": " + why;
+}
+
+TransportError Exchange::transport_error(CURL* easy, CURLcode result) const {
+  const std::string detail =
+      base::printable(error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(result), 300);
+  TransportFailure kind = TransportFailure::kBroken;
+  ErrorCode code = ErrorCode::kUnavailable;
+  std::string reason = detail;
+  switch (result) {
+    case CURLE_COULDNT_RESOLVE_HOST:
+      kind = TransportFailure::kResolve;
+      reason = "dial tcp: lookup " + parse_url(request_.url).host + ": no such host";
+      break;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      kind = TransportFailure::kResolve;
+      reason = "proxyconnect tcp: lookup of the proxy: no such host";
+      break;
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_PROXY:
+      kind = TransportFailure::kConnect;
+      reason = proxy_ ? "proxyconnect tcp: " + dial_text(easy, "") : dial_text(easy, "");
+      break;
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_CACERT_BADFILE:
+      kind = TransportFailure::kTls;
+      reason = std::string("tls: ") +
+               (result == CURLE_PEER_FAILED_VERIFICATION ? "certificate verification failed: " : "handshake failed: ") +
+               detail;
+      break;
+    case CURLE_OPERATION_TIMEDOUT: {
+      // Connected, and then silence instead of a handshake: the peer may well not speak TLS.
+      curl_off_t connect_time = 0;
+      const bool handshaking =
+          curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connect_time) == CURLE_OK && connect_time > 0;
+      kind = handshaking && !connected_ && request_.url.starts_with("https:") ? TransportFailure::kTls
+                                                                              : TransportFailure::kTimeout;
+      code = ErrorCode::kDeadlineExceeded;
+      reason = kind == TransportFailure::kTls ? "net/http: TLS handshake timeout" : dial_text(easy, "i/o timeout");
+      break;
+    }
+    case CURLE_PARTIAL_FILE:
+      reason = "unexpected EOF";
+      break;
+    case CURLE_GOT_NOTHING:
+      reason = "EOF";
+      break;
+    default:
+      break;
+  }
+  return {kind, code, describe_request(request_.method, request_.url) + ": " + reason};
+}
+
+}  // namespace
+
+class CurlHttpClient::Pool {
+ public:
+  Pool() : proxies_([](const char* name) -> const char* { return std::getenv(name); }) {
+    idle_.lock()->reserve(kMaxIdleSessions + 1);  // release() must not throw
+  }
+
+  const ProxyEnvironment& proxies() const { return proxies_; }
+
+  std::unique_ptr<CurlSession> acquire(const std::string& origin) {
+    {
+      auto idle = idle_.lock();
+      // Latest first, so that surplus sessions grow old; one with a connection to that origin if there is one.
+      auto found = std::find_if(idle->rbegin(), idle->rend(), [&](const auto& each) { return each->origin == origin; });
+      if (found == idle->rend() && idle->size() >= kMaxIdleSessions) found = idle->rbegin();
+      if (found != idle->rend()) {
+        std::unique_ptr<CurlSession> session = std::move(*found);
+        idle->erase(std::next(found).base());
+        return session;
+      }
+    }
+    return std::make_unique<CurlSession>();
+  }
+
+  // With the first exchange: it brings OpenSSL up, 2 MB that an idle daemon does not need.
+  void initialise() {
+    std::call_once(initialised_, [this] {
+      check(curl_global_init(CURL_GLOBAL_DEFAULT), "initialise");
+      is_initialised_ = true;
+    });
+  }
+  bool is_initialised() const { return is_initialised_; }
+
+  void release(std::unique_ptr<CurlSession> session) {
+    std::unique_ptr<CurlSession> surplus;
+    auto idle = idle_.lock();
+    idle->push_back(std::move(session));
+    if (idle->size() <= kMaxIdleSessions) return;
+    surplus = std::move(idle->front());
+    idle->erase(idle->begin());
+  }
+
+ private:
+  const ProxyEnvironment proxies_;
+  std::once_flag initialised_;
+  bool is_initialised_ = false;
+  base::Synchronized<std::vector<std::unique_ptr<CurlSession>>> idle_;
+};
+
+CurlHttpClient::CurlHttpClient() {
+  struct sigaction action {};
+  if (sigaction(SIGPIPE, nullptr, &action) == 0 && action.sa_handler == SIG_DFL) std::signal(SIGPIPE, SIG_IGN);
+  pool_ = std::make_unique<Pool>();
+}
+
+CurlHttpClient::~CurlHttpClient() {
+  const bool was_initialised = pool_->is_initialised();
+  pool_.reset();
+  if (was_initialised) curl_global_cleanup();
+}
+
+HttpResponse CurlHttpClient::perform(const HttpRequest& request, const OnHead& on_head, std::size_t max_body_bytes,
+                                     std::stop_token stop) {
+  if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
+  const Url url = parse_url(request.url);
+  const std::string origin = url.scheme + "://" + url.authority();
+  pool_->initialise();
+  std::unique_ptr<CurlSession> session = pool_->acquire(origin);
+  session->origin = origin;
+  const base::Finally release([&] {
+    // The error buffer and the callbacks' data end with this exchange.
+    curl_easy_reset(session->easy.get());
+    pool_->release(std::move(session));
+  });
+  const auto proxy = pool_->proxies().find_proxy(url);
+  for (int attempt = 1;; ++attempt) {
+    Exchange exchange(request, on_head, max_body_bytes, proxy);
+    exchange.configure(session->easy.get());
+    if (attempt > 1) check(curl_easy_setopt(session->easy.get(), CURLOPT_FRESH_CONNECT, 1L), "set option");
+    try {
+      exchange.run(*session, stop);
+      return exchange.take_response();
+    } catch (const TransportError& error) {
+      // The server closed an idle connection just when it was used again: no exchange took place.
+      long opened = 1;
+      const bool reused =
+          curl_easy_getinfo(session->easy.get(), CURLINFO_NUM_CONNECTS, &opened) == CURLE_OK && opened == 0;
+      if (attempt > 1 || error.kind() != TransportFailure::kBroken || !reused || !exchange.nothing_received()) throw;
+    }
+  }
+}
+
+}  // namespace lighterd::distribution

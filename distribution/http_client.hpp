@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// One HTTP exchange with a registry, a token server or a storage host. Knows nothing of any of them, follows no
+// redirect, sends no credential that the request does not hold.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/secret.hpp"
+#include "base/stream.hpp"
+#include "distribution/network_address.hpp"
+
+namespace lighterd::distribution {
+
+using HeaderList = std::vector<std::pair<std::string, std::string>>;
+
+// A body that can be sent again: a redirect, a 401 or a retry opens it anew.
+struct RequestBody {
+  std::string content_type;
+  std::int64_t length_bytes = 0;
+  std::function<std::unique_ptr<base::Source>()> open;
+};
+
+enum class TlsVerification { kRequired, kOff };
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string url;  // http or https only
+  HeaderList headers;
+  base::Secret authorization;  // whole value of the Authorization header; empty: none is sent
+  std::optional<RequestBody> body;
+  TlsVerification tls = TlsVerification::kRequired;
+  // The most internal kind of address that may be connected to (security-reliability A.2/20); what a foreign server
+  // named gets less than kSpecial. Not checked for what goes through a configured proxy. Refused: kPermissionDenied.
+  AddressClass reach = AddressClass::kSpecial;
+  std::chrono::milliseconds connect_timeout{30'000};
+  // No byte received or sent for that long: kDeadlineExceeded.
+  std::chrono::milliseconds stall_timeout{60'000};
+  // For small exchanges (tokens): the whole may take that long; zero: no limit.
+  std::chrono::milliseconds total_timeout{0};
+};
+
+struct HttpResponse {
+  int status = 0;
+  HeaderList headers;
+  // What was not given to a sink, at most max_body_bytes of it.
+  std::string body;
+  // The address that answered; nothing if it was a proxy.
+  std::optional<IpAddress> peer;
+
+  const std::string* find_header(std::string_view name) const;  // first, case-insensitive
+  std::vector<std::string> all_headers(std::string_view name) const;
+};
+
+// Why no response came. kind decides about http fallback and the next endpoint; the code is kUnavailable
+// (kDeadlineExceeded for time-outs).
+enum class TransportFailure { kResolve, kConnect, kTls, kTimeout, kBroken };
+class TransportError : public base::Error {
+ public:
+  TransportError(TransportFailure kind, base::ErrorCode code, std::string message)
+      : base::Error(code, std::move(message)), kind_(kind) {}
+  TransportFailure kind() const noexcept { return kind_; }
+
+ private:
+  TransportFailure kind_;
+};
+
+// Called once when the head of the response is complete; the sink returned gets the body (for HEAD none comes),
+// null: the body is collected into HttpResponse::body. What it or the sink throws ends the exchange and is rethrown
+// by perform().
+using OnHead = std::function<base::Sink*(const HttpResponse& head)>;
+
+class HttpClient {
+ public:
+  virtual ~HttpClient() = default;
+  // Blocks until the exchange is complete; thread-safe. A collected body larger than max_body_bytes is kDataLoss;
+  // one that ends early is a TransportError (kBroken). Stopping throws kCancelled, within milliseconds.
+  // Neither headers nor URLs with control characters are sent (kInvalidArgument). Texts are Docker's:
+  // `Get "https://host/v2/": dial tcp 10.0.0.1:443: connect: connection refused`, with the URL redacted.
+  virtual HttpResponse perform(const HttpRequest& request, const OnHead& on_head, std::size_t max_body_bytes,
+                               std::stop_token stop) = 0;
+};
+
+// `Get "https://host/v2/?token=REDACTED"`: how errors name a request.
+std::string describe_request(std::string_view method, std::string_view url);
+
+}  // namespace lighterd::distribution

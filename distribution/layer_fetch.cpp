@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "distribution/layer_fetch.hpp"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/error.hpp"
+
+namespace lighterd::distribution {
+
+using base::Error;
+using base::ErrorCode;
+using imagestore::BlobWriter;
+
+namespace {
+
+constexpr std::chrono::milliseconds kReportInterval{100};
+
+// Counts what arrives on its way to the blob writer.
+class CountingSink final : public base::Sink {
+ public:
+  CountingSink(BlobWriter& writer, Transfer& transfer) : writer_(writer), transfer_(transfer) {}
+  void write(base::Bytes data) override {
+    writer_.write(data);
+    transfer_.set_current_bytes(writer_.size_bytes());
+  }
+
+ private:
+  BlobWriter& writer_;
+  Transfer& transfer_;
+};
+
+// Owns all it needs: it may outlive the operation that asked first. The lease is the transfer's own until each watcher
+// has leased the blob.
+TransferWork make_fetch(DistributionServices& services, std::shared_ptr<RegistryClient> client,
+                        const oci::Descriptor& layer, BlobWriter::Kind kind) {
+  return
+      [&content = services.content, client = std::move(client), layer, kind](Transfer& transfer, std::stop_token stop) {
+        try {
+          const auto lease = content.make_lease("fetch " + layer.digest.to_string());
+          const auto writer = content.start_blob(lease, layer.digest.algorithm(), kind);
+          CountingSink sink(*writer, transfer);
+          client->get_blob(layer, sink, std::move(stop));
+          writer->commit(layer);
+        } catch (Error& error) {
+          if (error.code() != ErrorCode::kCancelled) error.add_context("layer " + layer.digest.to_string());
+          throw;
+        }
+      };
+}
+
+}  // namespace
+
+LayerFetch::LayerFetch(DistributionServices& services, std::shared_ptr<RegistryClient> client,
+                       const imagestore::Lease& lease, ProgressSink& progress)
+    : services_(services), client_(std::move(client)), lease_(lease), progress_(progress) {}
+
+void LayerFetch::add(const oci::Descriptor& layer, BlobWriter::Kind kind) {
+  const bool known =
+      std::ranges::any_of(items_, [&](const Item& item) { return item.descriptor.digest == layer.digest; });
+  if (known) return;
+  items_.push_back({.descriptor = layer, .kind = kind, .watch = {}});
+}
+
+void LayerFetch::report(const Item& item, const char* status, std::int64_t current, std::int64_t total) {
+  progress_.on_progress({.kind = ProgressEvent::Kind::kProgress,
+                         .id = item.descriptor.digest.short_hex(),
+                         .status = status,
+                         .current_bytes = current,
+                         .total_bytes = total,
+                         .aux_json = {}});
+}
+
+void LayerFetch::start(Item& item) {
+  const auto known = services_.content.find_blob(item.descriptor.digest, lease_);
+  // What came in as a plain blob has no diff ID yet: as a layer it is fetched anew.
+  if (known && (item.kind == BlobWriter::Kind::kPlain || known->layer)) {
+    layers_.emplace(item.descriptor.digest, *known);
+    item.done = true;
+    return;
+  }
+  item.watch =
+      services_.downloads.join(client_->registry() + " " + item.descriptor.digest.to_string() +
+                                   (item.kind == BlobWriter::Kind::kLayer ? "" : " plain"),
+                               client_->registry(), make_fetch(services_, client_, item.descriptor, item.kind));
+  item.was_leader = item.watch.is_leader();
+}
+
+void LayerFetch::finish(Item& item) {
+  item.watch = Watch();
+  auto info = services_.content.find_blob(item.descriptor.digest, lease_);
+  if (!info) {  // removed between the transfer's end and our lease
+    start(item);
+    return;
+  }
+  layers_.emplace(item.descriptor.digest, *std::move(info));
+  item.done = true;
+  report(item, "Download complete");
+  report(item, "Pull complete");
+}
+
+// The transfer that was joined ran with somebody else's credentials and failed: it is tried once with our own.
+bool LayerFetch::restart_after_foreign_failure(Item& item) {
+  if (item.was_leader) return false;
+  item.watch = Watch();
+  start(item);
+  return true;
+}
+
+void LayerFetch::advance(Item& item) {
+  const Transfer::State state = item.watch->state();
+  if (state == Transfer::State::kDone) return finish(item);
+  if (state == Transfer::State::kFailed) {
+    if (restart_after_foreign_failure(item)) return;
+    item.watch->rethrow();
+  }
+  if (state == Transfer::State::kWaiting && item.reported_bytes < 0) {
+    report(item, "Waiting");
+    item.reported_bytes = 0;
+  }
+  const std::int64_t current = item.watch->current_bytes();
+  if (state != Transfer::State::kRunning || current == 0 || current == item.reported_bytes) return;
+  report(item, "Downloading", current, item.descriptor.size_bytes);
+  item.reported_bytes = current;
+}
+
+LayerFetch::Layers LayerFetch::run(std::stop_token stop) {
+  for (Item& item : items_) {
+    start(item);
+    report(item, item.done ? "Already exists" : "Pulling fs layer");
+  }
+  std::uint64_t seen = 0;
+  auto next_report = std::chrono::steady_clock::now() + kReportInterval;
+  while (std::ranges::any_of(items_, [](const Item& item) { return !item.done; })) {
+    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "pull cancelled");
+    seen = services_.downloads.wait_for_change(seen, next_report, stop);
+    const bool is_time = std::chrono::steady_clock::now() >= next_report;
+    if (is_time) next_report = std::chrono::steady_clock::now() + kReportInterval;
+    for (Item& item : items_)
+      if (!item.done && (is_time || item.watch->has_ended())) advance(item);
+  }
+  return std::move(layers_);
+}
+
+}  // namespace lighterd::distribution

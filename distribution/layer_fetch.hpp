@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The layers of one image: those that are missing are fetched, in parallel, through the daemon's transfer queue, and
+// reported line by line until each is verified and on disk.
+#pragma once
+
+#include <memory>
+#include <stop_token>
+#include <unordered_map>
+#include <vector>
+
+#include "distribution/puller.hpp"
+
+namespace lighterd::distribution {
+
+// For one operation and one thread.
+class LayerFetch {
+ public:
+  using Layers = std::unordered_map<oci::Digest, imagestore::BlobInfo>;
+
+  LayerFetch(DistributionServices& services, std::shared_ptr<RegistryClient> client, const imagestore::Lease& lease,
+             ProgressSink& progress);
+
+  // A digest that was added before is fetched once.
+  void add(const oci::Descriptor& layer, imagestore::BlobWriter::Kind kind);
+
+  // Blocks until all are here, leased; throws the first failure and leaves the other transfers then.
+  Layers run(std::stop_token stop);
+
+ private:
+  struct Item {
+    oci::Descriptor descriptor;
+    imagestore::BlobWriter::Kind kind;
+    Watch watch;
+    bool was_leader = false;
+    std::int64_t reported_bytes = -1;
+    bool done = false;
+  };
+
+  void start(Item& item);
+  void report(const Item& item, const char* status, std::int64_t current = 0, std::int64_t total = 0);
+  void advance(Item& item);
+  void finish(Item& item);
+  bool restart_after_foreign_failure(Item& item);
+
+  DistributionServices& services_;
+  std::shared_ptr<RegistryClient> client_;
+  const imagestore::Lease& lease_;
+  ProgressSink& progress_;
+  std::vector<Item> items_;
+  Layers layers_;
+};
+
+}  // namespace lighterd::distribution

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "distribution/pusher.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <unordered_set>
+
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "base/synchronized.hpp"
+
+namespace lighterd::distribution {
+
+using base::Error;
+using base::ErrorCode;
+
+namespace {
+
+constexpr std::chrono::milliseconds kReportInterval{100};
+constexpr std::size_t kMaxMountCandidates = 4;
+
+ProgressEvent event(ProgressEvent::Kind kind, std::string id, std::string status) {
+  return {.kind = kind,
+          .id = std::move(id),
+          .status = std::move(status),
+          .current_bytes = 0,
+          .total_bytes = 0,
+          .aux_json = {}};
+}
+
+// Whole path components that both start with.
+std::size_t common_components(std::string_view a, std::string_view b) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < std::min(a.size(), b.size()) && a[i] == b[i]; ++i)
+    if (a[i] == '/') ++count;
+  return count;
+}
+
+RequestBody body_of(imagestore::ContentStore& content, const oci::Descriptor& blob) {
+  return {.content_type = "application/octet-stream", .length_bytes = blob.size_bytes, .open = [&content, blob] {
+            return std::make_unique<base::FileSource>(content.open_blob(blob.digest), content.blob_path(blob.digest));
+          }};
+}
+
+// A document to put, after everything that it points to.
+struct Document {
+  oci::Descriptor descriptor;
+  std::string bytes;
+};
+
+// What a tag's push sends: blobs in any order, then documents in this order, the last one by tag.
+struct PushPlan {
+  std::vector<oci::Descriptor> blobs;
+  std::vector<Document> documents;
+};
+
+class PlanBuilder {
+ public:
+  explicit PlanBuilder(imagestore::ContentStore& content, const imagestore::Lease& lease)
+      : content_(content), lease_(lease) {}
+
+  // False if something below the document is not here.
+  bool add(const oci::Descriptor& descriptor, int depth = 0) {
+    if (!visited_.insert(descriptor.digest).second) return true;
+    if (depth > oci::kMaxIndexDepth || !content_.find_blob(descriptor.digest, lease_)) return false;
+    std::string bytes = content_.read_blob(descriptor.digest, oci::kMaxManifestBytes);
+    const oci::Document document = oci::parse_document(bytes, descriptor.media_type, descriptor.digest.to_string());
+    if (!add_children(document, depth)) return false;
+    oci::Descriptor exact = descriptor;
+    exact.media_type = oci::media_type_of(document);
+    plan_.documents.push_back({std::move(exact), std::move(bytes)});
+    return true;
+  }
+
+  PushPlan take() { return std::move(plan_); }
+
+ private:
+  bool add_children(const oci::Document& document, int depth) {
+    if (const auto* index = std::get_if<oci::Index>(&document))
+      return std::ranges::all_of(index->manifests, [&](const auto& child) { return add(child, depth + 1); });
+    const auto& manifest = std::get<oci::Manifest>(document);
+    if (!add_blob(manifest.config)) return false;
+    return std::ranges::all_of(manifest.layers, [&](const auto& layer) {
+      return oci::media_type::is_foreign_layer(layer.media_type) || add_blob(layer);
+    });
+  }
+
+  bool add_blob(const oci::Descriptor& blob) {
+    if (!visited_.insert(blob.digest).second) return true;
+    if (!content_.find_blob(blob.digest, lease_)) return false;
+    plan_.blobs.push_back(blob);
+    return true;
+  }
+
+  imagestore::ContentStore& content_;
+  const imagestore::Lease& lease_;
+  PushPlan plan_;
+  std::unordered_set<oci::Digest> visited_;
+};
+
+class PushOperation {
+ public:
+  PushOperation(DistributionServices& services, const PushRequest& request, ProgressSink& progress,
+                std::stop_token stop)
+      : services_(services),
+        request_(request),
+        progress_(progress),
+        stop_(std::move(stop)),
+        client_(std::make_shared<RegistryClient>(services.http, services.registries, request.repository, Access::kPush,
+                                                 request.context, services.logger)),
+        lease_(services.content.make_lease("push " + request.repository.familiar())) {}
+
+  void run() {
+    for (const auto& name : names()) push_tag(name);
+  }
+
+ private:
+  std::vector<oci::Reference> names() {
+    const std::string familiar = request_.repository.familiar();
+    if (request_.tag) return {oci::Reference(request_.repository).with_tag(*request_.tag)};
+    auto tags = services_.images.list_tags(request_.repository);
+    if (tags.empty()) throw Error(ErrorCode::kNotFound, "An image does not exist locally with the tag: " + familiar);
+    return tags;
+  }
+
+  void push_tag(const oci::Reference& name) {
+    const auto image = services_.images.find_by_reference(name);
+    if (!image) throw Error(ErrorCode::kNotFound, "tag does not exist: " + name.familiar());
+    const PushPlan plan = make_plan(*image);
+    push_blobs(plan.blobs);
+    put_documents(plan.documents, *name.tag());
+    remember_source(plan);
+    report_result(*name.tag(), plan.documents.back());
+  }
+
+  // The whole image; else the host's platform (or the first) of an index that is here in part.
+  PushPlan make_plan(const imagestore::ImageRecord& image) {
+    if (request_.platform) return plan_of(find_variant(image));
+    PlanBuilder whole(services_.content, lease_);
+    if (whole.add(image.target)) return whole.take();
+    if (!image.manifest || *image.manifest == image.target.digest) throw_missing(image.target);
+    const auto variants = services_.images.list_variants(image.target.digest);
+    const auto selected = std::ranges::find_if(
+        variants, [&](const auto& variant) { return variant.descriptor.digest == *image.manifest; });
+    if (selected == variants.end()) throw_missing(image.target);
+    report_replacement(image.target, selected->descriptor);
+    return plan_of(selected->descriptor);
+  }
+
+  PushPlan plan_of(const oci::Descriptor& descriptor) {
+    PlanBuilder builder(services_.content, lease_);
+    if (!builder.add(descriptor)) throw_missing(descriptor);
+    return builder.take();
+  }
+
+  oci::Descriptor find_variant(const imagestore::ImageRecord& image) {
+    const auto matcher = oci::PlatformMatcher::only_strict(*request_.platform);
+    for (const auto& variant : services_.images.list_variants(image.target.digest))
+      if (matcher.matches(variant.platform)) return variant.descriptor;
+    throw Error(ErrorCode::kNotFound, "image with reference " + request_.repository.familiar() +
+                                          " was found but does not provide the specified platform (" +
+                                          oci::to_string(*request_.platform) + ")");
+  }
+
+  [[noreturn]] void throw_missing(const oci::Descriptor& descriptor) {
+    nlohmann::ordered_json note;
+    note["contentMissing"] = true;
+    note["desc"] = oci::to_json(descriptor);
+    report_aux(note);
+    throw Error(ErrorCode::kNotFound, "content of " + descriptor.digest.to_string() + " is not complete here");
+  }
+
+  void report_aux(const nlohmann::ordered_json& note) {
+    ProgressEvent aux = event(ProgressEvent::Kind::kAux, {}, {});
+    aux.aux_json = note.dump();
+    progress_.on_progress(aux);
+  }
+
+  void report_replacement(const oci::Descriptor& index, const oci::Descriptor& manifest) {
+    nlohmann::ordered_json note;
+    note["manifestPushedInsteadOfIndex"] = true;
+    note["originalIndex"] = oci::to_json(index);
+    note["selectedManifest"] = oci::to_json(manifest);
+    report_aux(note);
+  }
+
+  struct Upload {
+    oci::Descriptor blob;
+    std::shared_ptr<base::Synchronized<std::optional<UploadResult>>> result;
+    Watch watch;
+    std::int64_t reported_bytes = 0;
+    bool done = false;
+  };
+
+  void push_blobs(const std::vector<oci::Descriptor>& blobs) {
+    std::vector<Upload> uploads;
+    for (const auto& blob : blobs) {
+      if (is_shown(blob)) report(blob, "Preparing");
+      uploads.push_back(start(blob));
+    }
+    std::uint64_t seen = 0;
+    auto next_report = std::chrono::steady_clock::now() + kReportInterval;
+    while (std::ranges::any_of(uploads, [](const Upload& upload) { return !upload.done; })) {
+      if (stop_.stop_requested()) throw Error(ErrorCode::kCancelled, "push cancelled");
+      seen = services_.uploads.wait_for_change(seen, next_report, stop_);
+      const bool is_time = std::chrono::steady_clock::now() >= next_report;
+      if (is_time) next_report = std::chrono::steady_clock::now() + kReportInterval;
+      for (Upload& upload : uploads)
+        if (!upload.done && (is_time || upload.watch->has_ended())) advance(upload);
+    }
+  }
+
+  Upload start(const oci::Descriptor& blob) {
+    auto result = std::make_shared<base::Synchronized<std::optional<UploadResult>>>();
+    auto work = [&content = services_.content, client = client_, blob, result, candidates = mount_candidates(blob)](
+                    Transfer& transfer, std::stop_token stop) {
+      *result->lock() = client->push_blob(
+          blob, body_of(content, blob), candidates,
+          [&transfer](std::int64_t sent) { transfer.set_current_bytes(sent); }, std::move(stop));
+    };
+    // Of this operation alone: the same blob may be on its way to the same place with other credentials.
+    return {blob, result,
+            services_.uploads.join(lease_.id() + " " + blob.digest.to_string(), client_->registry(), std::move(work))};
+  }
+
+  std::vector<std::string> mount_candidates(const oci::Descriptor& blob) {
+    const std::string& path = request_.repository.path();
+    auto candidates = services_.content.list_sources(blob.digest, client_->registry());
+    std::erase(candidates, path);
+    std::ranges::stable_sort(candidates, [&](const auto& a, const auto& b) {
+      return common_components(a, path) > common_components(b, path);
+    });
+    if (candidates.size() > kMaxMountCandidates) candidates.resize(kMaxMountCandidates);
+    return candidates;
+  }
+
+  // Layers have lines of their own; configs do not, as in docker.
+  static bool is_shown(const oci::Descriptor& blob) { return !oci::media_type::is_image_config(blob.media_type); }
+
+  void report(const oci::Descriptor& blob, std::string status, std::int64_t current = 0, std::int64_t total = 0) {
+    ProgressEvent line = event(ProgressEvent::Kind::kProgress, blob.digest.short_hex(), std::move(status));
+    line.current_bytes = current;
+    line.total_bytes = total;
+    progress_.on_progress(line);
+  }
+
+  void advance(Upload& upload) {
+    if (upload.watch->state() == Transfer::State::kFailed) upload.watch->rethrow();
+    if (upload.watch->state() == Transfer::State::kDone) {
+      upload.done = true;
+      if (is_shown(upload.blob)) report(upload.blob, result_text(**upload.result->lock()));
+      return;
+    }
+    const std::int64_t current = upload.watch->current_bytes();
+    if (current == upload.reported_bytes || !is_shown(upload.blob)) return;
+    report(upload.blob, "Pushing", current, upload.blob.size_bytes);
+    upload.reported_bytes = current;
+  }
+
+  static std::string result_text(const UploadResult& result) {
+    switch (result.kind) {
+      case UploadResult::Kind::kUploaded:
+        return "Pushed";
+      case UploadResult::Kind::kMounted:
+        return "Mounted from " + result.mounted_from;
+      case UploadResult::Kind::kExisted:
+        return "Layer already exists";
+    }
+    return {};
+  }
+
+  void put_documents(const std::vector<Document>& documents, const std::string& tag) {
+    for (const auto& document : documents) {
+      const bool is_root = &document == &documents.back();
+      client_->put_manifest(is_root ? tag : document.descriptor.digest.to_string(), document.descriptor.media_type,
+                            document.bytes, document.descriptor.digest, stop_);
+    }
+  }
+
+  void remember_source(const PushPlan& plan) {
+    std::vector<oci::Digest> digests;
+    for (const auto& blob : plan.blobs) digests.push_back(blob.digest);
+    for (const auto& document : plan.documents) digests.push_back(document.descriptor.digest);
+    services_.content.add_source(digests, {client_->registry(), request_.repository.path()});
+  }
+
+  void report_result(const std::string& tag, const Document& root) {
+    const std::string digest = root.descriptor.digest.to_string();
+    progress_.on_progress(event(ProgressEvent::Kind::kMessage, {},
+                                tag + ": digest: " + digest + " size: " + std::to_string(root.bytes.size())));
+    nlohmann::ordered_json result;
+    result["Tag"] = tag;
+    result["Digest"] = digest;
+    result["Size"] = root.bytes.size();
+    report_aux(result);
+  }
+
+  DistributionServices& services_;
+  const PushRequest& request_;
+  ProgressSink& progress_;
+  std::stop_token stop_;
+  std::shared_ptr<RegistryClient> client_;
+  imagestore::Lease lease_;
+};
+
+}  // namespace
+
+void Pusher::push(const PushRequest& request, ProgressSink& progress, std::stop_token stop) {
+  progress.on_progress(event(ProgressEvent::Kind::kMessage, {},
+                             "The push refers to repository [" + request.repository.to_string() + "]"));
+  PushOperation(services_, request, progress, std::move(stop)).run();
+}
+
+}  // namespace lighterd::distribution

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Push: children before parents, the tag last; what the registry has already is not sent, what another repository of it
+// has is mounted. The statuses reported are those of engine-api.md section 2.3.
+#pragma once
+
+#include <optional>
+#include <stop_token>
+
+#include "distribution/puller.hpp"
+
+namespace lighterd::distribution {
+
+struct PushRequest {
+  oci::RepositoryName repository;
+  std::optional<std::string> tag;  // none: every tag of the repository
+  // Exactly that platform's manifest instead of what the tag points to.
+  std::optional<oci::Platform> platform;
+  OperationContext context;
+};
+
+// Thread-safe.
+class Pusher {
+ public:
+  explicit Pusher(DistributionServices services) : services_(services) {}
+
+  // Blocks until every tag is there. Reports "The push refers to repository [...]" before anything can fail; an index
+  // of which only some platforms are here is replaced by the host's platform, with the aux record that says so.
+  void push(const PushRequest& request, ProgressSink& progress, std::stop_token stop);
+
+ private:
+  DistributionServices services_;
+};
+
+}  // namespace lighterd::distribution

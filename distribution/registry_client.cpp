@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "distribution/registry_client.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "distribution/body_source.hpp"
+#include "distribution/registry_error.hpp"
+#include "distribution/registry_session.hpp"
+#include "oci/manifest.hpp"
+
+namespace lighterd::distribution {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+constexpr std::string_view kAccept =
+    "application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, "
+    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*";
+constexpr std::size_t kMaxTagPageBytes = 16 * 1024 * 1024;
+constexpr std::size_t kMaxTags = 1'000'000;
+constexpr int kMaxTagPages = 10'000;
+constexpr std::size_t kMaxMountTries = 4;
+
+bool is_ok(const Answer& answer, std::initializer_list<int> statuses) {
+  return std::find(statuses.begin(), statuses.end(), answer.response.status) != statuses.end();
+}
+
+std::optional<oci::Digest> digest_header(const HttpResponse& response) {
+  const std::string* value = response.find_header("Docker-Content-Digest");
+  return value == nullptr ? std::nullopt : oci::find_digest(*value);
+}
+
+std::string content_type(const HttpResponse& response) {
+  const std::string* value = response.find_header("Content-Type");
+  return value == nullptr ? std::string() : oci::media_type::strip_parameters(*value);
+}
+
+Error manifest_mismatch(const oci::Digest& digest) {
+  return Error(ErrorCode::kDataLoss, "manifest verification failed for digest " + digest.to_string());
+}
+
+// Counts, and stops a body that is longer than it may be before the surplus is written.
+class BoundedSink final : public base::Sink {
+ public:
+  BoundedSink(base::Sink& sink, const oci::Descriptor& descriptor) : sink_(sink), descriptor_(descriptor) {}
+  void write(base::Bytes data) override {
+    received_bytes_ += static_cast<std::int64_t>(data.size());
+    if (received_bytes_ > descriptor_.size_bytes) {
+      throw Error(ErrorCode::kDataLoss, "blob " + descriptor_.digest.to_string() + " is larger than the " +
+                                            std::to_string(descriptor_.size_bytes) + " bytes of its descriptor");
+    }
+    sink_.write(data);
+  }
+  std::int64_t received_bytes() const { return received_bytes_; }
+
+ private:
+  base::Sink& sink_;
+  const oci::Descriptor& descriptor_;
+  std::int64_t received_bytes_ = 0;
+};
+
+std::string short_read(std::int64_t expected, std::int64_t received) {
+  return "short read: expected " + std::to_string(expected) + " bytes but got " + std::to_string(received) +
+         ": unexpected EOF";
+}
+
+// The target of `<url>; rel="next"` (RFC 8288), as far as registries write it.
+std::optional<std::string> next_link(const HttpResponse& response) {
+  for (const std::string& value : response.all_headers("Link")) {
+    const std::size_t begin = value.find('<');
+    const std::size_t end = value.find('>', begin == std::string::npos ? 0 : begin);
+    if (begin == std::string::npos || end == std::string::npos) continue;
+    const std::string parameters = base::to_lower(value.substr(end + 1));
+    if (parameters.find("rel=\"next\"") == std::string::npos && parameters.find("rel=next") == std::string::npos) {
+      continue;
+    }
+    return value.substr(begin + 1, end - begin - 1);
+  }
+  return std::nullopt;
+}
+
+void append_tags(const std::string& body, std::vector<std::string>& tags) {
+  const base::Json json =
+      base::parse_json(body, "tag list", {.max_bytes = kMaxTagPageBytes, .max_values = kMaxTags + 16});
+  if (!json.is_object()) throw Error(ErrorCode::kDataLoss, "tag list: not an object");
+  const base::Json* list = base::find_array(json, "tags");
+  if (list == nullptr) return;
+  if (list->size() > kMaxTags - tags.size()) throw Error(ErrorCode::kDataLoss, "more than 1000000 tags");
+  for (const base::Json& tag : *list) {
+    // A name that cannot be asked for is of no use to anybody.
+    if (tag.is_string() && oci::is_valid_tag(tag.get_ref<const std::string&>())) tags.push_back(tag.get<std::string>());
+  }
+}
+
+Scope repository_scope(const std::string& path, std::initializer_list<const char*> actions) {
+  return {"repository:" + path, {actions.begin(), actions.end()}};
+}
+
+std::vector<Scope> scopes_of(const oci::RepositoryName& repository, Access access) {
+  if (access == Access::kPush) return {repository_scope(repository.path(), {"pull", "push"})};
+  return {repository_scope(repository.path(), {"pull"})};
+}
+
+}  // namespace
+
+// Kept apart from RegistrySession, which knows of no repository.
+class RegistryClient::Repository {
+ public:
+  Repository(HttpClient& http, const RegistryOptions& options, oci::RepositoryName name, Access access,
+             OperationContext context, base::Logger& logger)
+      : name_(std::move(name)),
+        session_(http, options, name_.domain(), access, scopes_of(name_, access), std::move(context), logger) {}
+
+  const oci::RepositoryName& name() const { return name_; }
+  RegistrySession& session() { return session_; }
+
+  Call call(const char* method, const std::string& path) const {
+    Call result;
+    result.method = method;
+    result.path = name_.path() + "/" + path;
+    return result;
+  }
+  Call manifest_call(const char* method, const std::string& reference) const {
+    Call result = call(method, "manifests/" + reference);
+    result.headers = {{"Accept", std::string(kAccept)}};
+    result.max_body_bytes = oci::kMaxManifestBytes;
+    return result;
+  }
+
+  FetchedManifest fetch_by_tag(Endpoint& endpoint, const std::string& tag, const std::stop_token& stop);
+  FetchedManifest fetch_by_digest(const oci::Digest& digest, const Call& call, const std::stop_token& stop);
+  std::optional<Answer> mount(const oci::Digest& digest, const std::string& from, const std::stop_token& stop);
+  Answer start_upload(const std::stop_token& stop);
+  void finish_upload(const Answer& started, const oci::Digest& digest, const RequestBody& body,
+                     const std::stop_token& stop);
+
+ private:
+  oci::RepositoryName name_;
+  RegistrySession session_;
+};
+
+RegistryClient::RegistryClient(HttpClient& http, const RegistryOptions& options, oci::RepositoryName repository,
+                               Access access, OperationContext context, base::Logger& logger)
+    : repository_(
+          std::make_unique<Repository>(http, options, std::move(repository), access, std::move(context), logger)) {}
+
+RegistryClient::~RegistryClient() = default;
+
+const oci::RepositoryName& RegistryClient::repository() const {
+  return repository_->name();
+}
+
+std::string RegistryClient::registry() const {
+  return repository_->name().domain();
+}
+
+FetchedManifest RegistryClient::Repository::fetch_by_tag(Endpoint& endpoint, const std::string& tag,
+                                                         const std::stop_token& stop) {
+  const Answer answer = session_.call(endpoint, manifest_call("GET", tag), stop);
+  if (!is_ok(answer, {200})) throw answer.error();
+  FetchedManifest manifest{{content_type(answer.response),
+                            oci::digest_of(base::as_bytes(answer.response.body)),
+                            static_cast<std::int64_t>(answer.response.body.size()),
+                            {},
+                            {},
+                            {},
+                            {}},
+                           answer.response.body};
+  // Named by the header's algorithm if that is another one; it must be the hash in any case.
+  if (const auto claimed = digest_header(answer.response)) {
+    manifest.descriptor.digest = oci::digest_of(base::as_bytes(manifest.bytes), claimed->algorithm());
+    if (manifest.descriptor.digest != *claimed) throw manifest_mismatch(*claimed);
+  }
+  return manifest;
+}
+
+oci::Descriptor RegistryClient::resolve(const std::string& tag, std::stop_token stop) {
+  return repository_->session().try_endpoints([&](Endpoint& endpoint) {
+    const Answer answer = repository_->session().call(endpoint, repository_->manifest_call("HEAD", tag), stop);
+    const std::string* length = answer.response.find_header("Content-Length");
+    const auto size = base::parse_unsigned(length == nullptr ? "" : *length).value_or(oci::kMaxManifestBytes + 1);
+    const auto digest = digest_header(answer.response);
+    std::string type = content_type(answer.response);
+    if (answer.is_success() && digest && size <= oci::kMaxManifestBytes && !type.empty()) {
+      return oci::Descriptor{std::move(type), *digest, static_cast<std::int64_t>(size), {}, {}, {}, {}};
+    }
+    // A refused HEAD has no body to say why.
+    return repository_->fetch_by_tag(endpoint, tag, stop).descriptor;
+  });
+}
+
+FetchedManifest RegistryClient::get_manifest_by_tag(const std::string& tag, std::stop_token stop) {
+  return repository_->session().try_endpoints(
+      [&](Endpoint& endpoint) { return repository_->fetch_by_tag(endpoint, tag, stop); });
+}
+
+FetchedManifest RegistryClient::Repository::fetch_by_digest(const oci::Digest& digest, const Call& call,
+                                                            const std::stop_token& stop) {
+  return session_.try_endpoints([&](Endpoint& endpoint) {
+    Answer answer = session_.call(endpoint, call, stop);
+    if (!is_ok(answer, {200})) throw answer.error();
+    std::string& bytes = answer.response.body;
+    if (oci::digest_of(base::as_bytes(bytes), digest.algorithm()) != digest) throw manifest_mismatch(digest);
+    const auto claimed = digest_header(answer.response);
+    if (claimed && *claimed != digest && oci::digest_of(base::as_bytes(bytes), claimed->algorithm()) != *claimed) {
+      throw manifest_mismatch(*claimed);
+    }
+    const auto size = static_cast<std::int64_t>(bytes.size());
+    return FetchedManifest{{content_type(answer.response), digest, size, {}, {}, {}, {}}, std::move(bytes)};
+  });
+}
+
+FetchedManifest RegistryClient::get_manifest(const oci::Digest& digest, std::stop_token stop) {
+  try {
+    return repository_->fetch_by_digest(digest, repository_->manifest_call("GET", digest.to_string()), stop);
+  } catch (const RegistryError& not_found) {
+    if (not_found.status() != 404) throw;
+    // Some registries keep the children of an index among the blobs.
+    Call call = repository_->call("GET", "blobs/" + digest.to_string());
+    call.max_body_bytes = oci::kMaxManifestBytes;
+    try {
+      return repository_->fetch_by_digest(digest, call, stop);
+    } catch (const RegistryError&) {
+      throw not_found;
+    }
+  }
+}
+
+void RegistryClient::get_blob(const oci::Descriptor& descriptor, base::Sink& sink, std::stop_token stop) {
+  BoundedSink bounded(sink, descriptor);
+  const auto fetch = [&](Endpoint& endpoint) {
+    Call call = repository_->call("GET", "blobs/" + descriptor.digest.to_string());
+    call.on_success = [&](const HttpResponse& head) -> base::Sink* {
+      const std::string* length = head.find_header("Content-Length");
+      const auto claimed = length == nullptr ? std::nullopt : base::parse_unsigned(*length);
+      if (claimed && *claimed > static_cast<unsigned long long>(std::max<std::int64_t>(descriptor.size_bytes, 0))) {
+        throw Error(ErrorCode::kDataLoss, "blob " + descriptor.digest.to_string() + " has " + *length +
+                                              " bytes, its descriptor says " + std::to_string(descriptor.size_bytes));
+      }
+      return &bounded;
+    };
+    try {
+      const Answer answer = repository_->session().call(endpoint, call, stop);
+      if (!is_ok(answer, {200})) throw answer.error();
+    } catch (const TransportError& error) {
+      if (error.kind() != TransportFailure::kBroken || bounded.received_bytes() == 0) throw;
+      throw TransportError(error.kind(), error.code(), short_read(descriptor.size_bytes, bounded.received_bytes()));
+    }
+    if (bounded.received_bytes() != descriptor.size_bytes) {
+      throw Error(ErrorCode::kDataLoss, short_read(descriptor.size_bytes, bounded.received_bytes()));
+    }
+  };
+  repository_->session().try_endpoints(fetch, [&] { return bounded.received_bytes() == 0; });
+}
+
+std::string RegistryClient::read_blob(const oci::Descriptor& descriptor, std::size_t limit_bytes,
+                                      std::stop_token stop) {
+  const std::string name = "blob " + descriptor.digest.to_string();
+  if (descriptor.size_bytes < 0 || static_cast<unsigned long long>(descriptor.size_bytes) > limit_bytes) {
+    throw Error(ErrorCode::kDataLoss, name + " is larger than " + std::to_string(limit_bytes) + " bytes");
+  }
+  base::BoundedStringSink sink(limit_bytes, name);
+  get_blob(descriptor, sink, stop);
+  if (oci::digest_of(base::as_bytes(sink.text()), descriptor.digest.algorithm()) != descriptor.digest) {
+    throw Error(ErrorCode::kDataLoss, "verification failed for digest " + descriptor.digest.to_string());
+  }
+  return sink.take();
+}
+
+std::vector<std::string> RegistryClient::list_tags(std::stop_token stop) {
+  return repository_->session().try_endpoints([&](Endpoint& endpoint) {
+    std::vector<std::string> tags;
+    Call call = repository_->call("GET", "tags/list");
+    call.query = "n=1000";
+    call.max_body_bytes = kMaxTagPageBytes;
+    for (int page = 0; page < kMaxTagPages; ++page) {
+      const Answer answer = repository_->session().call(endpoint, call, stop);
+      if (!is_ok(answer, {200})) throw answer.error();
+      append_tags(answer.response.body, tags);
+      const auto link = next_link(answer.response);
+      if (!link) return tags;
+      const Url next = resolve_url(answer.url, *link);
+      if (!is_same_origin(next, endpoint.base())) {
+        throw Error(ErrorCode::kPermissionDenied, "refusing tag list on another host: " + redact_url(next.to_string()));
+      }
+      if (call.at && next.to_string() == call.at->to_string()) return tags;
+      call.at = next;
+    }
+    throw Error(ErrorCode::kDataLoss, "more than " + std::to_string(kMaxTagPages) + " pages of tags");
+  });
+}
+
+bool RegistryClient::has_blob(const oci::Digest& digest, std::stop_token stop) {
+  Endpoint& registry = repository_->session().registry();
+  const Answer answer =
+      repository_->session().call(registry, repository_->call("HEAD", "blobs/" + digest.to_string()), stop);
+  if (answer.is_success()) return true;
+  // Where HEAD is not understood, uploading it finds out.
+  if (is_ok(answer, {400, 404, 405, 501})) return false;
+  throw answer.error();
+}
+
+// 201: mounted; 202: an upload session instead. Nothing for a refusal, of whatever kind: the upload will tell.
+std::optional<Answer> RegistryClient::Repository::mount(const oci::Digest& digest, const std::string& from,
+                                                        const std::stop_token& stop) {
+  Call call = this->call("POST", "blobs/uploads/");
+  call.query = "mount=" + base::percent_encode(digest.to_string()) + "&from=" + base::percent_encode(from);
+  call.more_scopes = {repository_scope(from, {"pull"})};
+  try {
+    Answer answer = session_.call(session_.registry(), call, stop);
+    if (is_ok(answer, {201, 202})) return answer;
+    if (answer.response.status >= 500) throw answer.error();
+  } catch (const RegistryError& error) {
+    // No token for that pair of scopes.
+    if (error.code() == ErrorCode::kInternal || error.code() == ErrorCode::kUnavailable) throw;
+  }
+  return std::nullopt;
+}
+
+Answer RegistryClient::Repository::start_upload(const std::stop_token& stop) {
+  Answer answer = session_.call(session_.registry(), call("POST", "blobs/uploads/"), stop);
+  if (!is_ok(answer, {202})) throw answer.error();
+  return answer;
+}
+
+void RegistryClient::Repository::finish_upload(const Answer& started, const oci::Digest& digest,
+                                               const RequestBody& body, const std::stop_token& stop) {
+  const std::string* location = started.response.find_header("Location");
+  if (location == nullptr) {
+    throw Error(ErrorCode::kUnavailable, started.request + ": the registry named no upload location");
+  }
+  Url target = resolve_url(started.url, *location);
+  check_named_url(target, session_.registry().base(), "upload location");
+  target.add_query("digest=" + base::percent_encode(digest.to_string()));
+  Call call;
+  call.method = "PUT";
+  call.at = target;
+  call.body = body;
+  if (call.body->content_type.empty()) call.body->content_type = "application/octet-stream";
+  const Answer answer = session_.call(session_.registry(), call, stop);
+  if (!is_ok(answer, {200, 201, 202, 204})) throw answer.error();
+}
+
+UploadResult RegistryClient::push_blob(const oci::Descriptor& descriptor, const RequestBody& body,
+                                       const std::vector<std::string>& mount_candidates,
+                                       const std::function<void(std::int64_t)>& on_sent, std::stop_token stop) {
+  const oci::Digest& digest = descriptor.digest;
+  if (has_blob(digest, stop)) return {UploadResult::Kind::kExisted, {}};
+  std::optional<Answer> started;
+  for (std::size_t i = 0; i < std::min(mount_candidates.size(), kMaxMountTries) && !started; ++i) {
+    started = repository_->mount(digest, mount_candidates[i], stop);
+    if (started && started->response.status == 201) return {UploadResult::Kind::kMounted, mount_candidates[i]};
+  }
+  if (!started) started = repository_->start_upload(stop);
+  repository_->finish_upload(*started, digest, count_sent(body, on_sent), stop);
+  return {UploadResult::Kind::kUploaded, {}};
+}
+
+void RegistryClient::put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes,
+                                  const oci::Digest& digest, std::stop_token stop) {
+  Endpoint& registry = repository_->session().registry();
+  const Answer known = repository_->session().call(registry, repository_->manifest_call("HEAD", reference), stop);
+  if (known.is_success() && digest_header(known.response) == digest) return;
+  Call call = repository_->call("PUT", "manifests/" + reference);
+  call.body = make_body(media_type, bytes);
+  const Answer answer = repository_->session().call(registry, call, stop);
+  if (!is_ok(answer, {200, 201, 202, 204})) throw answer.error();
+  const auto stored = digest_header(answer.response);
+  if (stored && *stored != digest && oci::digest_of(base::as_bytes(bytes), stored->algorithm()) != *stored) {
+    throw Error(ErrorCode::kDataLoss,
+                "the registry stored manifest " + digest.to_string() + " as " + stored->to_string());
+  }
+}
+
+void check_login(HttpClient& http, const RegistryOptions& options, const std::string& domain, OperationContext context,
+                 base::Logger& logger, std::stop_token stop) {
+  context.auth.server_address.clear();
+  RegistrySession session(http, options, domain, Access::kPush, {}, std::move(context), logger);
+  const Answer answer = session.call(session.registry(), Call(), stop);
+  if (is_ok(answer, {200})) return;
+  RegistryError error = answer.error();
+  error.add_context(answer.request);
+  throw error;
+}
+
+}  // namespace lighterd::distribution

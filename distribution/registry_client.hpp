@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The OCI distribution protocol towards one repository: what the endpoints mean, no policy (what to fetch and in which
+// order is Puller's and Pusher's). One object serves one operation: it owns the credentials, the token cache, the
+// chosen scheme and the endpoint, and dies with them. Thread-safe: layers are fetched through it in parallel.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "distribution/auth_config.hpp"
+#include "distribution/http_client.hpp"
+#include "oci/descriptor.hpp"
+#include "oci/reference.hpp"
+
+namespace lighterd::distribution {
+
+struct RegistryOptions {
+  // "host[:port]" or CIDR; 127.0.0.0/8 and ::1/128 are always insecure: TLS unverified, then plain http.
+  std::vector<std::string> insecure_registries;
+  // Of Docker Hub, pull only: "http(s)://host[:port][/path]". Tried first, anonymous.
+  std::vector<std::string> mirrors;
+};
+
+struct OperationContext {
+  AuthConfig auth;
+  std::string user_agent;    // "lighterd/0.1 UpstreamClient(docker/28...)"
+  HeaderList extra_headers;  // X-Meta-* of the client
+};
+
+enum class Access { kPull, kPush };
+
+struct FetchedManifest {
+  oci::Descriptor descriptor;  // media_type: the Content-Type, parameters stripped, "" if it said nothing
+  std::string bytes;
+};
+
+struct UploadResult {
+  enum class Kind { kUploaded, kMounted, kExisted } kind;
+  std::string mounted_from;  // repository path
+};
+
+class RegistryClient {
+ public:
+  RegistryClient(HttpClient& http, const RegistryOptions& options, oci::RepositoryName repository, Access access,
+                 OperationContext context, base::Logger& logger);
+  ~RegistryClient();
+
+  const oci::RepositoryName& repository() const;
+  // "host[:port]" that answered, for the record of where a blob is known to be ("docker.io" for Hub and its mirrors).
+  std::string registry() const;
+
+  // HEAD, and GET where HEAD does not tell all or fails (A5). The size is of the manifest. Throws RegistryError,
+  // TransportError, kDataLoss.
+  oci::Descriptor resolve(const std::string& tag, std::stop_token stop);
+
+  // By digest: verified against the digest asked for. By tag: hashed. At most oci::kMaxManifestBytes (kDataLoss).
+  FetchedManifest get_manifest(const oci::Digest& digest, std::stop_token stop);
+  FetchedManifest get_manifest_by_tag(const std::string& tag, std::stop_token stop);
+
+  // The blob's bytes into `sink`, from the start; a body longer than size_bytes is cut off with kDataLoss. Hashing is
+  // the sink's. Returns when the body ended; too short is kDataLoss ("short read: expected N bytes but got M:
+  // unexpected EOF").
+  void get_blob(const oci::Descriptor& descriptor, base::Sink& sink, std::stop_token stop);
+  // A small blob, verified; for configs.
+  std::string read_blob(const oci::Descriptor& descriptor, std::size_t limit_bytes, std::stop_token stop);
+
+  // Follows Link; at most 10,000 pages' worth of bounded memory: 1,000,000 tags.
+  std::vector<std::string> list_tags(std::stop_token stop);
+
+  bool has_blob(const oci::Digest& digest, std::stop_token stop);
+  // Mounts from one of `mount_candidates` (paths on this registry, best first) or uploads, POST then PUT. on_sent is
+  // called with the bytes sent so far, any number of times.
+  UploadResult push_blob(const oci::Descriptor& descriptor, const RequestBody& body,
+                         const std::vector<std::string>& mount_candidates,
+                         const std::function<void(std::int64_t)>& on_sent, std::stop_token stop);
+  // reference is a tag or a digest. Skipped (true returned as well) if the registry has it already under that name.
+  void put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes,
+                    const oci::Digest& digest, std::stop_token stop);
+
+ private:
+  class Repository;
+  std::unique_ptr<Repository> repository_;
+};
+
+// POST /auth: GET /v2/ of the registry ("docker.io", "localhost:5000") with context.auth, through the same rules.
+// Returns if the registry accepts them; RegistryError with Docker's text if not
+// (`Get "https://registry-1.docker.io/v2/": unauthorized: incorrect username or password`).
+void check_login(HttpClient& http, const RegistryOptions& options, const std::string& domain, OperationContext context,
+                 base::Logger& logger, std::stop_token stop);
+
+}  // namespace lighterd::distribution

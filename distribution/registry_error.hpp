@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a registry answered when it refused, with the texts that Docker prints (registry-protocol.md A13, "classic").
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+
+#include "base/error.hpp"
+#include "distribution/http_client.hpp"
+
+namespace lighterd::distribution {
+
+class RegistryError : public base::Error {
+ public:
+  RegistryError(base::ErrorCode code, std::string message, int status, std::string registry_code);
+
+  int status() const noexcept { return status_; }
+  // "MANIFEST_UNKNOWN"; empty if the body had none.
+  const std::string& registry_code() const noexcept { return registry_code_; }
+  // The code was in the body with a message of its own or a detail (A13: 403 DENIED is told apart by this).
+  bool has_own_message() const noexcept { return own_message_; }
+  // error="insufficient_scope" was in the challenge of a 401 that came although a token was sent.
+  bool insufficient_scope() const noexcept { return insufficient_scope_; }
+  std::optional<std::chrono::seconds> retry_after() const noexcept { return retry_after_; }
+
+ private:
+  friend RegistryError make_registry_error(const HttpResponse& response, const std::string& method_and_url);
+  int status_;
+  std::string registry_code_;
+  bool own_message_ = false;
+  bool insufficient_scope_ = false;
+  std::optional<std::chrono::seconds> retry_after_;
+};
+
+// From a response that is not 2xx. Accepts {"errors":[..]}, {"details":".."}, {"message":".."}, text and HTML; a 4xx
+// never becomes kInternal. The text is "<code words>: <message>" ("manifest unknown: manifest unknown" when there is
+// a detail or own message; the code words alone when the message is the standard one, as classic does); 5xx without
+// code: "received unexpected HTTP status: 503 Service Unavailable"; foreign text is made printable and cut.
+RegistryError make_registry_error(const HttpResponse& response, const std::string& method_and_url);
+
+}  // namespace lighterd::distribution

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "distribution/registry_session.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+
+namespace lighterd::distribution {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+constexpr int kMaxRedirects = 5;
+constexpr int kMaxChallengesLearnt = 2;
+
+// Ends the exchange when a refusal has said enough.
+struct ErrorBodyFull {};
+
+class ErrorBodySink final : public base::Sink {
+ public:
+  void write(base::Bytes data) override {
+    const std::string_view text = base::as_text(data);
+    text_ += text.substr(0, kMaxErrorBodyBytes - text_.size());
+    if (text_.size() == kMaxErrorBodyBytes) throw ErrorBodyFull();
+  }
+  std::string take() { return std::move(text_); }
+
+ private:
+  std::string text_;
+};
+
+bool is_redirect(const HttpResponse& response) {
+  const int status = response.status;
+  return (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
+         response.find_header("Location") != nullptr;
+}
+
+AuthConfig credentials_for(AuthConfig auth, const std::string& domain) {
+  return auth.is_for(domain) ? std::move(auth) : AuthConfig();
+}
+
+}  // namespace
+
+RegistrySession::RegistrySession(HttpClient& http, const RegistryOptions& options, const std::string& domain,
+                                 Access access, std::vector<Scope> scopes, OperationContext context,
+                                 base::Logger& logger)
+    : http_(http),
+      logger_(logger),
+      scopes_(std::move(scopes)),
+      user_agent_(std::move(context.user_agent)),
+      extra_headers_(std::move(context.extra_headers)),
+      insecure_(options.insecure_registries),
+      endpoints_(make_endpoints(options, domain, access, logger)),
+      authenticator_(http, credentials_for(std::move(context.auth), domain), user_agent_, insecure_),
+      anonymous_(http, AuthConfig(), user_agent_, insecure_) {}
+
+Authenticator& RegistrySession::authenticator_for(const Endpoint& endpoint) {
+  return endpoint.kind() == Endpoint::Kind::kMirror ? anonymous_ : authenticator_;
+}
+
+std::optional<Challenge> RegistrySession::find_challenge(const Endpoint& endpoint) {
+  auto challenges = challenges_.lock();
+  const auto found = challenges->find(&endpoint);
+  return found == challenges->end() ? std::nullopt : std::optional(found->second);
+}
+
+void RegistrySession::remember_challenge(const Endpoint& endpoint, const Challenge& challenge) {
+  challenges_.lock()->insert_or_assign(&endpoint, challenge);
+}
+
+void RegistrySession::note_mirror_failure(Endpoint& endpoint, const Error& error) {
+  if (dynamic_cast<const TransportError*>(&error) != nullptr) endpoint.set_down();
+  logger_.warn("registry mirror failed, trying the next",
+               {{"mirror", endpoint.base().authority()}, {"error", error.text()}});
+}
+
+Answer RegistrySession::call(Endpoint& endpoint, const Call& call, const std::stop_token& stop) {
+  Authenticator& authenticator = authenticator_for(endpoint);
+  const base::Secret fixed = authenticator.fixed_authorization();
+  const bool is_foreign = call.at && !is_same_origin(*call.at, endpoint.base());
+  std::vector<Scope> scopes = merge_scopes(scopes_, call.more_scopes);
+  int learnt = 0;
+  bool renewed = false;
+  bool widened = false;
+  // Every turn but the last uses up one of the three.
+  for (;;) {
+    const std::optional<Challenge> challenge = find_challenge(endpoint);
+    Authenticator::Authorization authorization;
+    // Nothing secret goes out before it is known how the registry is spoken to.
+    if (!is_foreign && endpoint.scheme() != Scheme::kUndecided) {
+      if (!fixed.empty()) {
+        authorization.value = fixed;
+      } else if (challenge) {
+        const Url url = call.at ? *call.at : endpoint.url(call.path, call.query);
+        authorization =
+            authenticator.authorize(*challenge, endpoint, scopes, describe_request(call.method, url.to_string()), stop);
+      }
+    }
+    Answer answer = send(endpoint, call, authorization.value, stop);
+    const bool was_sent = !authorization.value.empty();
+    if (answer.response.status != 401 || !is_same_origin(answer.url, endpoint.base())) {
+      if (was_sent && challenge && !authorization.was_accepted && answer.is_success()) {
+        authenticator.accept(*challenge, scopes, authorization.value);
+      }
+      return answer;
+    }
+    const auto next = select_challenge(parse_challenges(answer.response.all_headers("WWW-Authenticate")));
+    if (!fixed.empty() ? was_sent : !next) return answer;
+    if (!was_sent || (challenge && next->scheme != challenge->scheme)) {
+      if (++learnt > kMaxChallengesLearnt) return answer;
+      if (next) remember_challenge(endpoint, *next);
+      continue;
+    }
+    if (next->scheme != "bearer") return answer;
+    const std::string error = next->parameter("error");
+    const std::vector<Scope> named = parse_scopes(next->parameter("scope"));
+    if (!renewed && (error == "invalid_token" || (error.empty() && authorization.was_accepted))) {
+      renewed = true;
+      authenticator.forget(*challenge, scopes, authorization.value);
+    } else if (!widened && !covers(scopes, named)) {
+      widened = true;
+      remember_challenge(endpoint, *next);
+      scopes = merge_scopes(std::move(scopes), named);
+    } else {
+      return answer;
+    }
+  }
+}
+
+HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& call, const Url& url) const {
+  const Url registry = endpoint.base();
+  const bool is_registry = is_same_origin(url, registry);
+  HttpRequest request;
+  request.method = call.method;
+  request.url = url.to_string();
+  request.headers = call.headers;
+  request.headers.emplace_back("User-Agent", user_agent_);
+  if (is_registry && endpoint.kind() == Endpoint::Kind::kRegistry) {
+    request.headers.insert(request.headers.end(), extra_headers_.begin(), extra_headers_.end());
+  }
+  request.body = call.body;
+  const bool is_insecure = is_registry ? endpoint.is_insecure() : insecure_.contains(url);
+  request.tls = is_insecure ? TlsVerification::kOff : TlsVerification::kRequired;
+  request.reach = reach_of_named_url(url, registry, endpoint.address_class());
+  return request;
+}
+
+Answer RegistrySession::send(Endpoint& endpoint, const Call& call, const base::Secret& authorization,
+                             const std::stop_token& stop) {
+  Url url = call.at ? *call.at : endpoint.url(call.path, call.query);
+  std::string description = describe_request(call.method, url.to_string());
+  HttpRequest request = make_request(endpoint, call, url);
+  request.authorization = authorization;
+  for (int hop = 0;; ++hop) {
+    HttpResponse response = hop == 0 && endpoint.scheme() == Scheme::kUndecided
+                                ? exchange_undecided(endpoint, call, request, url, stop)
+                                : exchange(endpoint, call, request, stop);
+    logger_.debug("registry request", {{"request", describe_request(request.method, request.url)},
+                                       {"status", std::to_string(response.status)}});
+    if (!is_redirect(response)) return {std::move(response), std::move(url), std::move(description)};
+    if (hop == kMaxRedirects) {
+      throw Error(ErrorCode::kUnavailable, description + ": stopped after " + std::to_string(hop) + " redirects");
+    }
+    Url next = resolve_url(url, *response.find_header("Location"));
+    check_named_url(next, url, "redirect to");
+    check_named_url(next, endpoint.base(), "redirect to");
+    const base::Secret kept = is_same_origin(next, url) ? request.authorization : base::Secret();
+    const bool becomes_get = response.status == 303 && request.method != "HEAD";
+    url = std::move(next);
+    HttpRequest following = make_request(endpoint, call, url);
+    following.authorization = kept;
+    following.method = request.method;
+    following.body = request.body;
+    if (becomes_get) {
+      following.method = "GET";
+      following.body.reset();
+    }
+    request = std::move(following);
+  }
+}
+
+// The same request over http once, if the peer does not speak TLS; only for registries that may be insecure.
+HttpResponse RegistrySession::exchange_undecided(Endpoint& endpoint, const Call& call, HttpRequest& request, Url& url,
+                                                 const std::stop_token& stop) {
+  try {
+    return exchange(endpoint, call, request, stop);
+  } catch (const TransportError& error) {
+    const bool other_port =
+        !url.has_port && (error.kind() == TransportFailure::kConnect || error.kind() == TransportFailure::kTimeout);
+    if ((error.kind() != TransportFailure::kTls && !other_port) || endpoint.scheme() == Scheme::kHttps) throw;
+    Url plain = url;
+    plain.scheme = "http";
+    if (!plain.has_port) plain.port = 80;
+    HttpRequest again = request;
+    again.url = plain.to_string();
+    try {
+      HttpResponse response = exchange(endpoint, call, again, stop);
+      request = std::move(again);
+      url = std::move(plain);
+      return response;
+    } catch (const TransportError&) {
+      // That there is nothing at port 80 either explains less.
+      if (other_port) throw error;
+      throw;
+    }
+  }
+}
+
+HttpResponse RegistrySession::exchange(Endpoint& endpoint, const Call& call, HttpRequest& request,
+                                       const std::stop_token& stop) {
+  HttpResponse head;
+  ErrorBodySink refusal;
+  const OnHead on_head = [&](const HttpResponse& response) -> base::Sink* {
+    head = response;
+    // Whatever comes after a head, that scheme is spoken.
+    if (endpoint.scheme() == Scheme::kUndecided) {
+      endpoint.settle(request.url.starts_with("https:") ? Scheme::kHttps : Scheme::kHttp);
+    }
+    if (response.status < 200 || response.status > 299) return &refusal;
+    return call.on_success ? call.on_success(response) : nullptr;
+  };
+  HttpResponse response;
+  try {
+    response = http_.perform(request, on_head, call.max_body_bytes, stop);
+  } catch (const ErrorBodyFull&) {
+    response = std::move(head);
+  }
+  if (response.status < 200 || response.status > 299) response.body = refusal.take();
+  if (response.peer && request.reach == AddressClass::kSpecial) {
+    endpoint.set_address_class(response.peer->address_class());
+  }
+  return response;
+}
+
+}  // namespace lighterd::distribution

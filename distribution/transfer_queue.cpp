@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "distribution/transfer_queue.hpp"
+
+#include <condition_variable>
+#include <list>
+#include <map>
+#include <mutex>
+#include <thread>
+
+namespace lighterd::distribution {
+
+void Transfer::rethrow() const {
+  if (error_) std::rethrow_exception(error_);
+}
+
+namespace {
+
+// A transfer that somebody watches, or whose thread has not come to its end.
+struct Job {
+  std::string key;
+  std::string host;
+  TransferWork work;
+  std::shared_ptr<Transfer> transfer = std::make_shared<Transfer>();
+  std::size_t watchers = 1;
+  std::stop_source stop;
+};
+
+}  // namespace
+
+struct TransferQueue::State {
+  explicit State(std::size_t limit) : max_running_per_host(limit) {}
+
+  const std::size_t max_running_per_host;
+  std::mutex mutex;
+  std::condition_variable_any changed;
+  std::uint64_t changes = 0;
+  std::map<std::string, std::shared_ptr<Job>> jobs;  // by key; what can be joined
+  std::list<std::shared_ptr<Job>> waiting;           // in the order of arrival
+  std::map<std::string, std::size_t> running;        // by host
+  std::list<std::jthread> threads;
+  std::list<std::jthread> ended_threads;  // to be joined by whoever comes next
+
+  // All of these under the mutex.
+  void note_change() {
+    ++changes;
+    changed.notify_all();
+  }
+  void start_waiting();
+  void start(const std::shared_ptr<Job>& job);
+  void forget(const std::shared_ptr<Job>& job);
+
+  void run(const std::shared_ptr<Job>& job, std::list<std::jthread>::iterator self);
+};
+
+void TransferQueue::State::start_waiting() {
+  for (auto it = waiting.begin(); it != waiting.end();) {
+    if (running[(*it)->host] >= max_running_per_host) {
+      ++it;
+      continue;
+    }
+    start(*it);
+    it = waiting.erase(it);
+  }
+}
+
+void TransferQueue::State::start(const std::shared_ptr<Job>& job) {
+  ++running[job->host];
+  job->transfer->state_.store(Transfer::State::kRunning, std::memory_order_release);
+  note_change();
+  threads.emplace_front();
+  const auto self = threads.begin();
+  *self = std::jthread([this, job, self] { run(job, self); });
+}
+
+void TransferQueue::State::forget(const std::shared_ptr<Job>& job) {
+  const auto it = jobs.find(job->key);
+  if (it != jobs.end() && it->second == job) jobs.erase(it);
+}
+
+void TransferQueue::State::run(const std::shared_ptr<Job>& job, std::list<std::jthread>::iterator self) {
+  auto result = Transfer::State::kDone;
+  try {
+    job->work(*job->transfer, job->stop.get_token());
+  } catch (...) {
+    job->transfer->error_ = std::current_exception();
+    result = Transfer::State::kFailed;
+  }
+  job->work = nullptr;  // lets go of what it captured before anybody learns that it ended
+  const std::lock_guard lock(mutex);
+  forget(job);
+  job->transfer->state_.store(result, std::memory_order_release);
+  if (--running[job->host] == 0) running.erase(job->host);
+  ended_threads.splice(ended_threads.end(), threads, self);
+  start_waiting();
+  note_change();
+}
+
+Watch& Watch::operator=(Watch&& other) noexcept {
+  std::swap(queue_, other.queue_);
+  std::swap(key_, other.key_);
+  std::swap(transfer_, other.transfer_);
+  std::swap(leader_, other.leader_);
+  return *this;
+}
+
+Watch::~Watch() {
+  if (transfer_) queue_->leave(key_, transfer_);
+}
+
+TransferQueue::TransferQueue(std::size_t max_running_per_host)
+    : state_(std::make_unique<State>(max_running_per_host)) {}
+
+TransferQueue::~TransferQueue() {
+  std::list<std::jthread> threads;
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->waiting.clear();
+    for (const auto& [key, job] : state_->jobs) job->stop.request_stop();
+  }
+  // A running thread moves itself to ended_threads under the mutex; join outside of it until none is left.
+  std::unique_lock lock(state_->mutex);
+  state_->changed.wait(lock, [this] { return state_->threads.empty(); });
+  threads.swap(state_->ended_threads);
+  lock.unlock();
+  threads.clear();
+}
+
+Watch TransferQueue::join(const std::string& key, const std::string& host, TransferWork work) {
+  std::list<std::jthread> ended;
+  Watch watch;
+  watch.queue_ = this;
+  watch.key_ = key;
+  {
+    const std::lock_guard lock(state_->mutex);
+    ended.swap(state_->ended_threads);
+    const auto found = state_->jobs.find(key);
+    if (found != state_->jobs.end()) {
+      ++found->second->watchers;
+      watch.transfer_ = found->second->transfer;
+      return watch;
+    }
+    auto job = std::make_shared<Job>();
+    job->key = key;
+    job->host = host;
+    job->work = std::move(work);
+    watch.transfer_ = job->transfer;
+    watch.leader_ = true;
+    state_->jobs.emplace(key, job);
+    state_->waiting.push_back(std::move(job));
+    state_->start_waiting();
+  }
+  return watch;
+}
+
+void TransferQueue::leave(const std::string& key, const std::shared_ptr<Transfer>& transfer) noexcept {
+  const std::lock_guard lock(state_->mutex);
+  const auto found = state_->jobs.find(key);
+  if (found == state_->jobs.end() || found->second->transfer != transfer) return;
+  const std::shared_ptr<Job> job = found->second;
+  if (--job->watchers > 0) return;
+  job->stop.request_stop();
+  // Nobody may join what is being cancelled: the next one starts afresh.
+  state_->jobs.erase(found);
+  state_->waiting.remove(job);
+}
+
+std::uint64_t TransferQueue::wait_for_change(std::uint64_t seen, std::chrono::steady_clock::time_point deadline,
+                                             const std::stop_token& stop) {
+  std::unique_lock lock(state_->mutex);
+  state_->changed.wait_until(lock, stop, deadline, [&] { return state_->changes != seen; });
+  return state_->changes;
+}
+
+}  // namespace lighterd::distribution

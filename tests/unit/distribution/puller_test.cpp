@@ -1,0 +1,426 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "distribution/puller.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "tests/support/compression.hpp"
+#include "tests/support/distribution_fixture.hpp"
+
+namespace lighterd::distribution {
+namespace {
+
+using base::ErrorCode;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using tests::DistributionFixture;
+using tests::Fault;
+using tests::make_image;
+using tests::RecordingProgress;
+using tests::TestImage;
+
+oci::Platform platform(const std::string& architecture) {
+  return {.architecture = architecture, .os = "linux", .os_version = {}, .os_features = {}, .variant = {}};
+}
+
+class PullerTest : public testing::Test, public DistributionFixture {
+ protected:
+  std::vector<std::string> pull_lines(const std::string& rest, const std::string& architecture = {}) {
+    RecordingProgress progress;
+    pull(rest, progress, architecture);
+    return progress.lines();
+  }
+  // What a pull that failed may leave: blobs that the index knows, and nothing that has a name.
+  void expect_nothing_visible() {
+    EXPECT_TRUE(store.images().list_images().empty());
+    EXPECT_TRUE(std::filesystem::is_empty(store.root() / "ingest"));
+    for (const auto& file : store.files()) EXPECT_TRUE(store.content().find_blob(oci::parse_digest(file))) << file;
+  }
+};
+
+TEST_F(PullerTest, ReportsAndPublishes) {
+  const auto image = make_image();
+  serve("app", "1", image);
+  const auto layer = [&](std::size_t i) { return image.layers[i].first.digest.short_hex(); };
+  const auto lines = pull_lines("app:1");
+  EXPECT_EQ(lines[0], "1: Pulling from app");
+  EXPECT_EQ(lines[1], layer(0) + ": Pulling fs layer");
+  EXPECT_EQ(lines[2], layer(1) + ": Pulling fs layer");
+  EXPECT_THAT(std::vector(lines.begin() + 3, lines.end() - 2),
+              testing::UnorderedElementsAre(layer(0) + ": Download complete", layer(0) + ": Pull complete",
+                                            layer(1) + ": Download complete", layer(1) + ": Pull complete"));
+  EXPECT_EQ(lines[lines.size() - 2], "Digest: " + image.manifest.digest.to_string());
+  EXPECT_EQ(lines.back(), "Status: Downloaded newer image for " + name("app:1"));
+  const auto record = store.images().get_image(name("app:1"));
+  EXPECT_EQ(record.target.digest, image.manifest.digest);
+  EXPECT_EQ(store.content().read_blob(image.manifest.digest, 10000), image.manifest_bytes);
+  EXPECT_EQ(store.content().list_sources(image.layers[0].first.digest, registry.host()),
+            std::vector<std::string>{"app"});
+}
+
+TEST_F(PullerTest, AnUnchangedTagCostsOneHead) {
+  serve("app", "1", make_image());
+  pull_lines("app:1");
+  registry.clear_requests();
+  EXPECT_THAT(pull_lines("app:1"), ElementsAre("1: Pulling from app", testing::StartsWith("Digest: "),
+                                               "Status: Image is up to date for " + name("app:1")));
+  EXPECT_EQ(registry.requests().size(), 1U);
+  EXPECT_EQ(registry.count("HEAD", "/v2/app/manifests/1"), 1U);
+}
+
+TEST_F(PullerTest, AMovedTagIsPulledAnewAndSharedLayersAreNot) {
+  serve("app", "1", make_image({.layers = {"shared", "old"}}));
+  pull_lines("app:1");
+  const auto moved = make_image({.layers = {"shared", "new"}});
+  serve("app", "1", moved);
+  registry.clear_requests();
+  const auto lines = pull_lines("app:1");
+  EXPECT_EQ(lines.back(), "Status: Downloaded newer image for " + name("app:1"));
+  EXPECT_THAT(lines, testing::Contains(moved.layers[0].first.digest.short_hex() + ": Already exists"));
+  EXPECT_EQ(registry.count("GET", "/v2/app/blobs/" + moved.layers[0].first.digest.to_string()), 0U);
+  EXPECT_EQ(store.images().list_images().size(), 2U);
+}
+
+struct TwoPlatforms {
+  TestImage amd64 = make_image({.architecture = "amd64", .layers = {"shared", "amd64"}});
+  TestImage arm64 = make_image({.architecture = "arm64", .layers = {"shared", "arm64"}});
+  std::pair<oci::Descriptor, std::string> index =
+      tests::make_index({{arm64, platform("arm64")}, {amd64, platform("amd64")}});
+};
+
+TEST_F(PullerTest, TakesTheHostsPlatformAndAddsOthersBesideIt) {
+  const TwoPlatforms content;
+  serve_index("app", "1", content.index, {content.amd64, content.arm64});
+  const auto lines = pull_lines("app:1");
+  EXPECT_THAT(lines, testing::Contains("Digest: " + content.index.first.digest.to_string()));
+  EXPECT_EQ(registry.count("GET", "/v2/app/blobs/" + content.arm64.layers[1].first.digest.to_string()), 0U);
+  pull_lines("app:1", "arm64");
+  const auto record = store.images().get_image(name("app:1"));
+  EXPECT_EQ(record.target.digest, content.index.first.digest);
+  EXPECT_EQ(store.images().list_variants(record.target.digest).size(), 2U);
+}
+
+TEST_F(PullerTest, FollowsANestedIndexAndRefusesALoopOfDepth) {
+  const TwoPlatforms content;
+  auto nested = content.index;
+  for (int depth = 0; depth < 6; ++depth) {
+    const std::string tag = "depth" + std::to_string(depth);
+    serve_index("app", tag, nested, {content.amd64, content.arm64});
+    const std::string outer =
+        R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[{"mediaType":")" +
+        nested.first.media_type + R"(","digest":")" + nested.first.digest.to_string() + R"(","size":)" +
+        std::to_string(nested.first.size_bytes) + "}]}";
+    nested = {tests::descriptor_of(oci::media_type::kOciIndex, outer), outer};
+  }
+  EXPECT_NO_THROW(pull_lines("app:depth3"));
+  EXPECT_EQ(pull_error("app:depth5").second, "index is nested too deeply");
+}
+
+TEST_F(PullerTest, SaysThatThereIsNoSuchPlatform) {
+  const TwoPlatforms content;
+  serve_index("app", "1", content.index, {content.amd64, content.arm64});
+  const auto [code, text] = pull_error("app:1", "s390x");
+  EXPECT_EQ(code, ErrorCode::kNotFound);
+  EXPECT_EQ(text,
+            "no matching manifest for linux/s390x in the manifest list entries: no match for platform in manifest: not "
+            "found");
+  expect_nothing_visible();
+}
+
+TEST_F(PullerTest, PullsByDigestUnderItsDigest) {
+  const auto image = make_image();
+  serve("app", "1", image);
+  const std::string reference = "app@" + image.manifest.digest.to_string();
+  const auto lines = pull_lines(reference);
+  EXPECT_EQ(lines[0], name(reference) + ": Pulling from app");
+  EXPECT_EQ(lines.back(), "Status: Downloaded newer image for " + name(reference));
+  const auto record = store.images().get_image(name(reference));
+  EXPECT_TRUE(record.tags.empty());
+  EXPECT_EQ(record.repositories().size(), 1U);
+  EXPECT_EQ(pull_lines(reference).back(), "Status: Image is up to date for " + name(reference));
+}
+
+TEST_F(PullerTest, PullsEveryTag) {
+  serve("app", "a", make_image({.layers = {"a"}}));
+  serve("app", "b", make_image({.layers = {"b"}}));
+  const auto lines = pull_lines("app");
+  EXPECT_THAT(lines, testing::Contains("a: Pulling from app"));
+  EXPECT_THAT(lines, testing::Contains("b: Pulling from app"));
+  EXPECT_EQ(store.images().list_images().size(), 2U);
+}
+
+TEST_F(PullerTest, KeepsAnArtifactWithoutLookingIntoIt) {
+  const auto layer = tests::descriptor_of("application/vnd.example.chart", "any bytes at all");
+  const auto config = tests::descriptor_of("application/vnd.example.config+json", "not json");
+  const std::string manifest =
+      R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":")" +
+      config.media_type + R"(","digest":")" + config.digest.to_string() + R"(","size":8},"layers":[{"mediaType":")" +
+      layer.media_type + R"(","digest":")" + layer.digest.to_string() + R"(","size":16}]})";
+  registry.add_blob("chart", "any bytes at all");
+  registry.add_blob("chart", "not json");
+  registry.add_manifest("chart", "1", std::string(oci::media_type::kOciManifest), manifest);
+  EXPECT_NO_THROW(pull_lines("chart:1"));
+  EXPECT_TRUE(store.content().find_blob(layer.digest));
+}
+
+TEST_F(PullerTest, CompressedLayersAreVerifiedByTheirContent) {
+  for (const char* filter : {"gzip", "zstd", "bzip2", "xz"}) {
+    const std::string content = std::string("content of ") + filter;
+    auto image = make_image({.layers = {content}});
+    const std::string compressed = tests::compress(content, filter);
+    const auto layer = tests::descriptor_of("application/vnd.oci.image.layer.v1.tar+gzip", compressed);
+    std::string manifest = image.manifest_bytes;
+    const auto replace = [&](const std::string& from, const std::string& to) {
+      manifest.replace(manifest.find(from), from.size(), to);
+    };
+    replace(image.layers[0].first.digest.to_string(), layer.digest.to_string());
+    const std::string old_size = "\"size\":" + std::to_string(content.size());
+    manifest.replace(manifest.rfind(old_size), old_size.size(), "\"size\":" + std::to_string(compressed.size()));
+    registry.add_blob("app", compressed);
+    registry.add_blob("app", image.config_bytes);
+    registry.add_manifest("app", filter, image.manifest.media_type, manifest);
+    EXPECT_NO_THROW(pull_lines(std::string("app:") + filter)) << filter;
+  }
+}
+
+// Everything that a registry can get wrong; nothing of it may become visible, and the next pull works.
+struct BadContent {
+  std::string name;
+  std::function<void(DistributionFixture&, const TestImage&)> arrange;
+  ErrorCode code;
+  std::string text;  // a part of it
+};
+
+class BadContentTest : public testing::TestWithParam<BadContent>, public DistributionFixture {};
+
+TEST_P(BadContentTest, IsRefusedAndTheNextPullWorks) {
+  const auto image = make_image({.layers = {"one", "two", "three"}});
+  serve("app", "1", image);
+  GetParam().arrange(*this, image);
+  const auto [code, text] = pull_error("app:1");
+  EXPECT_EQ(base::to_string(code), base::to_string(GetParam().code)) << text;
+  EXPECT_THAT(text, HasSubstr(GetParam().text));
+  EXPECT_TRUE(store.images().list_images().empty());
+  EXPECT_TRUE(std::filesystem::is_empty(store.root() / "ingest"));
+
+  registry.clear_faults();
+  serve("app", "1", image);
+  RecordingProgress progress;
+  pull("app:1", progress);
+  EXPECT_EQ(store.images().get_image(name("app:1")).target.digest, image.manifest.digest);
+}
+
+std::string blob_path(const oci::Digest& digest) {
+  return "/v2/app/blobs/" + digest.to_string();
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, BadContentTest,
+    testing::Values(
+        BadContent{"ManifestOfAnotherImage",
+                   [](auto& f, const auto& image) {
+                     f.registry.add_fault({.method = "GET",
+                                           .path = "/v2/app/manifests/" + image.manifest.digest.to_string(),
+                                           .times = -1,
+                                           .body = make_image({.layers = {"other"}}).manifest_bytes});
+                   },
+                   ErrorCode::kDataLoss, "digest "},
+        BadContent{"WrongConfig",
+                   [](auto& f, const auto& image) {
+                     f.registry.add_fault({.method = "GET",
+                                           .path = blob_path(image.config.digest),
+                                           .times = -1,
+                                           .body = std::string(image.config_bytes.size(), ' ')});
+                   },
+                   ErrorCode::kDataLoss, "error pulling image configuration: "},
+        BadContent{
+            "WrongLayer",
+            [](auto& f, const auto& image) {
+              f.registry.add_fault(
+                  {.method = "GET", .path = blob_path(image.layers[1].first.digest), .times = -1, .body = "TWO"});
+            },
+            ErrorCode::kDataLoss, "filesystem layer verification failed for digest sha256:"},
+        BadContent{
+            "TruncatedLayer",
+            [](auto& f, const auto& image) {
+              f.registry.add_fault(
+                  {.method = "GET", .path = blob_path(image.layers[2].first.digest), .times = -1, .body = "thr"});
+            },
+            ErrorCode::kDataLoss, "short read: expected 5 bytes but got 3"},
+        BadContent{"LongLayer",
+                   [](auto& f, const auto& image) {
+                     f.registry.add_fault({.method = "GET",
+                                           .path = blob_path(image.layers[2].first.digest),
+                                           .times = -1,
+                                           .body = "three and more"});
+                   },
+                   ErrorCode::kDataLoss, "layer sha256:"},
+        BadContent{"MissingLayer",
+                   [](auto& f, const auto& image) {
+                     f.registry.add_fault(
+                         {.method = "GET",
+                          .path = blob_path(image.layers[0].first.digest),
+                          .times = -1,
+                          .status = 404,
+                          .body = R"({"errors":[{"code":"BLOB_UNKNOWN","message":"blob unknown to registry"}]})"});
+                   },
+                   ErrorCode::kNotFound, "blob unknown"},
+        BadContent{"WrongDiffId",
+                   [](auto& f, const auto& image) {
+                     auto other = make_image({.layers = {"one", "TWO", "three"}});
+                     auto mixed = image;
+                     mixed.manifest_bytes = other.manifest_bytes;
+                     const auto& from = other.layers[1].first.digest.to_string();
+                     mixed.manifest_bytes.replace(mixed.manifest_bytes.find(from), from.size(),
+                                                  image.layers[0].first.digest.to_string());
+                     f.serve("app", std::nullopt, other);
+                     f.serve("app", "1", mixed);
+                   },
+                   ErrorCode::kDataLoss, "layers from manifest don't match image configuration: layer sha256:"},
+        BadContent{"FewerDiffIds",
+                   [](auto& f, const auto& image) {
+                     auto fewer = make_image({.layers = {"one", "two"}});
+                     auto mixed = image;
+                     const auto replace = [&](const std::string& from, const std::string& to) {
+                       mixed.manifest_bytes.replace(mixed.manifest_bytes.find(from), from.size(), to);
+                     };
+                     replace(image.config.digest.to_string(), fewer.config.digest.to_string());
+                     replace("\"size\":" + std::to_string(image.config.size_bytes),
+                             "\"size\":" + std::to_string(fewer.config.size_bytes));
+                     f.serve("app", std::nullopt, fewer);
+                     f.serve("app", "1", mixed);
+                   },
+                   ErrorCode::kDataLoss, "don't match image configuration: 3 layers, 2 diff IDs"},
+        BadContent{"HugeManifest",
+                   [](auto& f, const auto& image) {
+                     f.registry.add_manifest("app", "1", image.manifest.media_type, std::string(5 * 1024 * 1024, ' '));
+                   },
+                   ErrorCode::kDataLoss, "4194304"},
+        BadContent{"IndexLabelledManifest",
+                   [](auto& f, const auto& image) {
+                     f.registry.add_manifest("app", "1", image.manifest.media_type,
+                                             tests::make_index({{image, platform("amd64")}}).second);
+                   },
+                   ErrorCode::kInvalidArgument, "manifest"},
+        BadContent{"SchemaOne",
+                   [](auto& f, const auto& /*image*/) {
+                     f.registry.add_manifest("app", "1", std::string(oci::media_type::kDockerSchema1Signed),
+                                             R"({"schemaVersion":1,"fsLayers":[],"history":[]})");
+                   },
+                   ErrorCode::kInvalidArgument, "schema 1 support has been removed"}),
+    [](const auto& test_case) { return test_case.param.name; });
+
+TEST_F(PullerTest, ManyPullsOfOneImageFetchEachBlobOnce) {
+  const auto image = make_image();
+  serve("app", "1", image);
+  {
+    std::vector<std::jthread> pulls;
+    for (int i = 0; i < 8; ++i) pulls.emplace_back([&] { pull_lines("app:1"); });
+  }
+  for (const auto& [layer, bytes] : image.layers) EXPECT_EQ(registry.count("GET", blob_path(layer.digest)), 1U);
+  EXPECT_TRUE(store.images().find_image(name("app:1")));
+}
+
+TEST_F(PullerTest, ACancelledPullStopsItsTransferAtOnce) {
+  const auto image = make_image();
+  serve("app", "1", image);
+  registry.add_fault(
+      {.method = "GET", .path = blob_path(image.layers[0].first.digest), .times = -1, .stall_after_bytes = 3});
+  std::stop_source stop;
+  std::jthread canceller([&] {
+    registry.wait_for_requests(1, "GET", blob_path(image.layers[0].first.digest));
+    stop.request_stop();
+  });
+  RecordingProgress progress;
+  try {
+    pull("app:1", progress, {}, stop.get_token());
+    FAIL() << "was not cancelled";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+  }
+}
+
+TEST_F(PullerTest, AWatcherGoesOnWhenTheFirstIsCancelled) {
+  const auto image = make_image({.layers = {"one"}});
+  serve("app", "1", image);
+  const std::string path = blob_path(image.layers[0].first.digest);
+  registry.add_fault({.method = "GET", .path = path, .times = 1, .stall_after_bytes = 1});
+  std::stop_source stop;
+  std::jthread first([&] {
+    RecordingProgress progress;
+    EXPECT_THROW(pull("app:1", progress, {}, stop.get_token()), base::Error);
+  });
+  ASSERT_TRUE(registry.wait_for_requests(1, "GET", path));
+  std::jthread second([&] { pull_lines("app:1"); });
+  // The second one's config and manifest are here already: its HEAD is the last it sends before it watches.
+  ASSERT_TRUE(registry.wait_for_requests(2, "HEAD", "/v2/app/manifests/1"));
+  stop.request_stop();
+  first.join();
+  registry.release_stalls();
+  second.join();
+  EXPECT_TRUE(store.images().find_image(name("app:1")));
+}
+
+struct Refusal {
+  std::string name;
+  int status;
+  std::string body;
+  ErrorCode code;
+  std::string text;
+};
+
+class RefusalTest : public testing::TestWithParam<Refusal>, public DistributionFixture {};
+
+TEST_P(RefusalTest, HasDockersText) {
+  registry.add_fault({.path = "/v2/app/manifests/1",
+                      .times = -1,
+                      .status = GetParam().status,
+                      .headers = {{"Content-Type", "application/json"}},
+                      .body = GetParam().body});
+  const auto [code, text] = pull_error("app:1");
+  EXPECT_EQ(base::to_string(code), base::to_string(GetParam().code)) << text;
+  std::string expected = GetParam().text;
+  if (const auto at = expected.find("{app}"); at != std::string::npos) expected.replace(at, 5, name("app"));
+  EXPECT_EQ(text, expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, RefusalTest,
+    testing::Values(
+        Refusal{"UnknownTag", 404,
+                R"({"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown","detail":{"Tag":"1"}}]})",
+                ErrorCode::kNotFound, "manifest for {app}:1 not found: manifest unknown: manifest unknown"},
+        Refusal{"DeniedByDefault", 403,
+                R"({"errors":[{"code":"DENIED","message":"requested access to the resource is denied"}]})",
+                ErrorCode::kPermissionDenied, "denied"},
+        Refusal{"DeniedWithReason", 403, R"({"errors":[{"code":"DENIED","message":"not for you"}]})",
+                ErrorCode::kNotFound,
+                "pull access denied for {app}, repository does not exist or may require 'docker login': denied: not "
+                "for you"},
+        Refusal{"RateLimited", 429, R"({"errors":[{"code":"TOOMANYREQUESTS","message":"slow down"}]})",
+                ErrorCode::kResourceExhausted, "toomanyrequests: slow down"},
+        Refusal{"Down", 503, "", ErrorCode::kInternal, "received unexpected HTTP status: 503 Service Unavailable"}),
+    [](const auto& test_case) { return test_case.param.name; });
+
+TEST(PullerUnreachableTest, IsAnInternalErrorThatNamesTheAddress) {
+  std::string host;
+  {
+    const tests::FakeRegistry gone;
+    host = gone.host();
+  }
+  DistributionFixture fixture;
+  RecordingProgress progress;
+  try {
+    Puller(fixture.services())
+        .pull({.reference = oci::parse_reference(host + "/app:1"), .platform = {}, .context = {}}, progress, {});
+    FAIL();
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInternal);
+    EXPECT_THAT(error.text(), HasSubstr("connection refused"));
+  }
+}
+
+}  // namespace
+}  // namespace lighterd::distribution

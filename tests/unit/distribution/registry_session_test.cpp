@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+// Hosts that are not on this machine: mirrors, Docker Hub, TLS rules. No packet leaves.
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "tests/unit/distribution/registry_fixture.hpp"
+
+namespace lighterd::distribution {
+namespace {
+
+using base::ErrorCode;
+
+class ScriptedHttp final : public HttpClient {
+ public:
+  using Handler = std::function<HttpResponse(const HttpRequest&)>;
+  explicit ScriptedHttp(Handler handler) : handler_(std::move(handler)) {}
+
+  HttpResponse perform(const HttpRequest& request, const OnHead& on_head, std::size_t, std::stop_token) override {
+    requests.push_back(request);
+    HttpResponse response = handler_(request);
+    base::Sink* sink = on_head ? on_head(response) : nullptr;
+    if (sink != nullptr && request.method != "HEAD") sink->write(base::as_bytes(std::exchange(response.body, "")));
+    return response;
+  }
+  std::vector<std::string> urls() const {
+    std::vector<std::string> result;
+    for (const HttpRequest& request : requests) result.push_back(request.method + " " + request.url);
+    return result;
+  }
+  std::vector<HttpRequest> requests;
+
+ private:
+  Handler handler_;
+};
+
+HttpResponse respond(int status, HeaderList headers = {}, std::string body = {}) {
+  HttpResponse response;
+  response.status = status;
+  response.headers = std::move(headers);
+  response.body = std::move(body);
+  return response;
+}
+
+HttpResponse manifest() {
+  return respond(200, {{"Docker-Content-Digest", "sha256:" + std::string(64, 'a')},
+                       {"Content-Type", kManifestType},
+                       {"Content-Length", "2"}});
+}
+
+class RegistrySessionTest : public testing::Test {
+ protected:
+  RegistryClient client(HttpClient& http, const std::string& name, AuthConfig auth = {}) {
+    return RegistryClient(http, options, oci::parse_repository_name(name), Access::kPull,
+                          {std::move(auth), "ua", {{"X-Meta-A", "1"}}}, logger);
+  }
+  RegistryOptions options;
+  base::Logger logger{base::LogLevel::kError};
+};
+
+TEST_F(RegistrySessionTest, NeverFallsBackToHttpForSecureHosts) {
+  ScriptedHttp http([](const HttpRequest&) -> HttpResponse {
+    throw TransportError(TransportFailure::kTls, ErrorCode::kUnavailable, "tls");
+  });
+  EXPECT_THROW(client(http, "reg.example/a").resolve("1", {}), TransportError);
+  EXPECT_EQ(http.urls(), std::vector<std::string>{"HEAD https://reg.example/v2/a/manifests/1"});
+  EXPECT_EQ(http.requests[0].tls, TlsVerification::kRequired);
+}
+
+TEST_F(RegistrySessionTest, ListedHostsFallBackWithoutVerification) {
+  options.insecure_registries = {"reg.example:5000"};
+  ScriptedHttp http([](const HttpRequest& request) {
+    if (request.url.starts_with("https:")) throw TransportError(TransportFailure::kTls, ErrorCode::kUnavailable, "tls");
+    return manifest();
+  });
+  client(http, "reg.example:5000/a").resolve("1", {});
+  EXPECT_EQ(http.urls(), (std::vector<std::string>{"HEAD https://reg.example:5000/v2/a/manifests/1",
+                                                   "HEAD http://reg.example:5000/v2/a/manifests/1"}));
+  EXPECT_EQ(http.requests[0].tls, TlsVerification::kOff);
+}
+
+TEST_F(RegistrySessionTest, RefusedConnectionIsFinalWithAPort) {
+  options.insecure_registries = {"reg.example:5000", "reg.example"};
+  ScriptedHttp http([](const HttpRequest& request) {
+    if (request.url.starts_with("https:"))
+      throw TransportError(TransportFailure::kConnect, ErrorCode::kUnavailable, "x");
+    return manifest();
+  });
+  EXPECT_THROW(client(http, "reg.example:5000/a").resolve("1", {}), TransportError);
+  EXPECT_EQ(http.requests.size(), 1U);
+  EXPECT_NO_THROW(client(http, "reg.example/a").resolve("1", {}));
+  EXPECT_EQ(http.requests.back().url, "http://reg.example/v2/a/manifests/1");
+}
+
+TEST_F(RegistrySessionTest, NoFallbackAfterTlsWorked) {
+  options.insecure_registries = {"reg.example:5000"};
+  int calls = 0;
+  ScriptedHttp http([&](const HttpRequest&) {
+    if (++calls > 1) throw TransportError(TransportFailure::kTls, ErrorCode::kUnavailable, "tls");
+    return manifest();
+  });
+  auto puller = client(http, "reg.example:5000/a");
+  puller.resolve("1", {});
+  EXPECT_THROW(puller.resolve("1", {}), TransportError);
+  EXPECT_EQ(http.requests.size(), 2U);
+}
+
+TEST_F(RegistrySessionTest, HubIsSpokenToAtItsRegistryHost) {
+  ScriptedHttp http([](const HttpRequest&) { return manifest(); });
+  auto puller = client(http, "docker.io/library/alpine");
+  puller.resolve("3", {});
+  EXPECT_EQ(http.urls(), std::vector<std::string>{"HEAD https://registry-1.docker.io/v2/library/alpine/manifests/3"});
+  EXPECT_EQ(puller.registry(), "docker.io");
+}
+
+TEST_F(RegistrySessionTest, MirrorsComeFirstAndAnonymous) {
+  options.mirrors = {"https://mirror.example/cache/", "junk", "http://second.example:5000/v2"};
+  ScriptedHttp http([](const HttpRequest& request) {
+    if (request.url.starts_with("https://mirror.example")) {
+      throw TransportError(TransportFailure::kConnect, ErrorCode::kUnavailable, "down");
+    }
+    if (request.url.starts_with("http://second.example")) {
+      return respond(401, {{"WWW-Authenticate", "Basic realm=x"}}, "no");
+    }
+    if (request.authorization.empty()) return respond(401, {{"WWW-Authenticate", "Basic realm=x"}});
+    return manifest();
+  });
+  auto puller = client(http, "docker.io/library/alpine", password_auth("u", "p"));
+  puller.resolve("3", {});
+  puller.resolve("3", {});
+  EXPECT_EQ(http.urls(), (std::vector<std::string>{
+                             "HEAD https://mirror.example/cache/v2/library/alpine/manifests/3?ns=docker.io",
+                             "HEAD http://second.example:5000/v2/library/alpine/manifests/3?ns=docker.io",
+                             "HEAD https://registry-1.docker.io/v2/library/alpine/manifests/3",
+                             "HEAD https://registry-1.docker.io/v2/library/alpine/manifests/3",
+                             // Not the mirror that cannot be reached, nor one more 401 of the registry.
+                             "HEAD https://registry-1.docker.io/v2/library/alpine/manifests/3",
+                         }));
+  for (const HttpRequest& request : http.requests) {
+    const bool is_hub = request.url.starts_with("https://registry-1.docker.io/");
+    EXPECT_TRUE(is_hub || request.authorization.empty()) << request.url;
+    const bool has_meta = std::any_of(request.headers.begin(), request.headers.end(),
+                                      [](const auto& h) { return h.first == "X-Meta-A"; });
+    EXPECT_EQ(has_meta, is_hub) << request.url;
+  }
+}
+
+TEST_F(RegistrySessionTest, MirrorsAreForHubOnly) {
+  options.mirrors = {"https://mirror.example"};
+  ScriptedHttp http([](const HttpRequest&) { return manifest(); });
+  client(http, "ghcr.io/a/b").resolve("1", {});
+  EXPECT_EQ(http.urls(), std::vector<std::string>{"HEAD https://ghcr.io/v2/a/b/manifests/1"});
+}
+
+TEST_F(RegistrySessionTest, ABrokenOffBlobOfAMirrorIsNotStartedAgain) {
+  options.mirrors = {"https://mirror.example"};
+  ScriptedHttp http([](const HttpRequest&) { return respond(200, {}, "short"); });
+  StringSink sink;
+  const oci::Descriptor blob{"", oci::digest_of(base::as_bytes("longer than that")), 16, {}, {}, {}, {}};
+  EXPECT_THROW(client(http, "docker.io/library/alpine").get_blob(blob, sink, {}), base::Error);
+  EXPECT_EQ(sink.text, "short");
+  EXPECT_EQ(http.requests.size(), 1U);
+}
+
+TEST_F(RegistrySessionTest, TokenGoesToTheRegistryAndPasswordToTheRealm) {
+  ScriptedHttp http([](const HttpRequest& request) {
+    if (request.url.starts_with("https://auth.docker.io/")) return respond(200, {}, R"({"token":"t"})");
+    if (request.authorization.empty()) {
+      return respond(
+          401,
+          {{"Www-Authenticate",
+            R"(Bearer realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:library/alpine:pull")"}});
+    }
+    return manifest();
+  });
+  client(http, "docker.io/library/alpine", password_auth("u", "p")).resolve("3", {});
+  ASSERT_EQ(http.requests.size(), 3U);
+  EXPECT_EQ(http.requests[1].url,
+            "https://auth.docker.io/"
+            "token?service=registry.docker.io&scope=repository%3Alibrary%2Falpine%3Apull&account=u&client_id=lighterd");
+  EXPECT_TRUE(http.requests[1].authorization.reveal().starts_with("Basic "));
+  EXPECT_EQ(http.requests[1].reach, AddressClass::kPublic);
+  EXPECT_EQ(http.requests[1].tls, TlsVerification::kRequired);
+  EXPECT_EQ(http.requests[2].authorization.reveal(), "Bearer t");
+}
+
+struct RealmCase {
+  const char* name;
+  const char* realm;
+};
+class RealmOfASecureRegistry : public RegistrySessionTest, public testing::WithParamInterface<RealmCase> {};
+TEST_P(RealmOfASecureRegistry, IsRefused) {
+  ScriptedHttp http([](const HttpRequest&) {
+    return respond(401, {{"WWW-Authenticate", std::string("Bearer realm=\"") + GetParam().realm + "\""}});
+  });
+  const auto error = error_of([&] { client(http, "reg.example/a", password_auth("u", "p")).resolve("1", {}); });
+  EXPECT_EQ(error.code(), ErrorCode::kPermissionDenied);
+  EXPECT_EQ(http.requests.size(), 1U);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, RealmOfASecureRegistry,
+    testing::Values(RealmCase{"http", "http://auth.example/token"}, RealmCase{"metadata", "https://169.254.169.254/"},
+                    RealmCase{"loopback", "https://127.0.0.1/"}, RealmCase{"localhost", "https://localhost:1/"},
+                    RealmCase{"private", "https://192.168.0.1/"}, RealmCase{"userinfo", "https://u:p@auth.example/"}),
+    [](const auto& each) { return std::string(each.param.name); });
+
+TEST_F(RegistrySessionTest, RedirectFromHttpsToHttpIsRefused) {
+  ScriptedHttp http([](const HttpRequest&) { return respond(307, {{"Location", "http://storage.example/x"}}); });
+  EXPECT_EQ(error_of([&] { client(http, "reg.example/a").resolve("1", {}); }).code(), ErrorCode::kPermissionDenied);
+  EXPECT_EQ(http.requests.size(), 1U);
+}
+
+TEST_F(RegistrySessionTest, RedirectTargetsAreHeldToTheRegistrysKindOfAddress) {
+  ScriptedHttp http([](const HttpRequest& request) {
+    HttpResponse response = request.url.find("storage") == std::string::npos
+                                ? respond(307, {{"Location", "https://storage.reg.example/x"}})
+                                : manifest();
+    response.peer = find_ip_address("10.0.0.1");
+    return response;
+  });
+  client(http, "reg.example/a").resolve("1", {});
+  ASSERT_EQ(http.requests.size(), 2U);
+  EXPECT_EQ(http.requests[0].reach, AddressClass::kSpecial);
+  EXPECT_EQ(http.requests[1].reach, AddressClass::kPrivate);
+}
+
+}  // namespace
+}  // namespace lighterd::distribution
