@@ -59,7 +59,9 @@ struct Request {
   // midway, kInvalidArgument for bad framing, kDeadlineExceeded after 60 s without a byte.
   base::Source* body = nullptr;
 
-  // Requested when the client went away (seen at once, also while nothing is written) or the server stops.
+  // Requested when the client went away (seen at once, also while nothing is written) or the server stops. A
+  // client that merely closed its writing side counts as gone, but writes to it may still succeed. Callbacks run
+  // on the server's I/O thread and must not block. Never requested for inline handlers.
   std::stop_token stop;
 
   const std::string& path_parameter(std::string_view name) const;  // must exist in the route

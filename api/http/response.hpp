@@ -30,8 +30,9 @@ class Response {
  public:
   virtual ~Response() = default;
 
-  // Set before answering; values are checked (no control characters). The server adds Content-Length or
-  // Transfer-Encoding, Date and Connection itself.
+  // Set before answering; replaces a field of that name. Values are checked (no control characters):
+  // kInvalidArgument. The server adds Content-Length or Transfer-Encoding, Date and Connection itself and refuses
+  // them here, except for the Content-Length of a HEAD, which is then sent in place of the body's.
   virtual void set_header(std::string name, std::string value) = 0;
 
   // Complete answer. For HEAD the body is left out and its length kept.

@@ -5,6 +5,8 @@
 // Matching is on the percent-decoded path with repeated slashes collapsed. HEAD is not implied by GET.
 #pragma once
 
+#include <cstddef>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -37,6 +39,7 @@ struct RouteMatch {
 // Filled at start, then read by any thread.
 class Router {
  public:
+  // Throws kInternal for a malformed pattern or one with two greedy names.
   void add(Route route);
   // Nothing if no pattern matches with this method.
   std::optional<RouteMatch> find(std::string_view method, std::string_view path) const;
@@ -44,8 +47,27 @@ class Router {
   bool has_path(std::string_view path) const;
 
  private:
-  struct Pattern;
-  std::vector<std::pair<std::vector<std::string>, Route>> routes_;
+  enum class SegmentKind { kLiteral, kName, kGreedyName };
+  struct Segment {
+    SegmentKind kind;
+    std::string text;  // the literal, or the name
+  };
+  struct Entry {
+    std::vector<Segment> segments;
+    std::size_t literal_bytes = 0;
+    bool greedy = false;
+    Route route;
+  };
+  using Segments = std::vector<std::string_view>;
+
+  static Entry compile(Route route);
+  static Segment parse_segment(std::string_view text, const std::string& pattern);
+  // Whether the path has the pattern's shape. A greedy name takes whatever the other segments leave.
+  static bool matches(const Entry& entry, const Segments& path);
+  static bool beats(const Entry& a, const Entry& b);
+  static std::vector<std::pair<std::string, std::string>> parameters_of(const Entry& entry, const Segments& path);
+
+  std::deque<Entry> entries_;  // matches point into it
 };
 
 }  // namespace lighterd::api

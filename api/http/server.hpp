@@ -20,10 +20,10 @@ struct ServerOptions {
   std::size_t max_workers = 256;
   std::size_t max_head_bytes = 64 * 1024;
   std::size_t max_headers = 128;
-  std::chrono::milliseconds head_timeout{30'000};        // from the first byte of a head to its end
-  std::chrono::milliseconds idle_timeout{300'000};       // between requests
-  std::chrono::milliseconds body_idle_timeout{60'000};   // no byte of a body that a handler waits for
-  std::chrono::milliseconds write_stall_timeout{60'000}; // no byte taken by the client
+  std::chrono::milliseconds head_timeout{30'000};         // from the first byte of a head to its end
+  std::chrono::milliseconds idle_timeout{300'000};        // between requests
+  std::chrono::milliseconds body_idle_timeout{60'000};    // no byte of a body that a handler waits for
+  std::chrono::milliseconds write_stall_timeout{60'000};  // no byte taken by the client
 };
 
 // Picks the handler of a request whose head has arrived; runs on the reactor thread and must not block. It may

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/http/exchange.hpp"
+
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace lighterd::api {
+
+Exchange::Exchange(ServerContext& context, Wire& wire, Request request, const BodyFraming& framing,
+                   ResponseTraits traits, bool keep_alive, Handler handler, std::string unsent, std::string buffered)
+    : context_(context),
+      wire_(wire),
+      buffered_(std::move(buffered)),
+      unsent_(std::move(unsent)),
+      body_(wire, buffered_, framing, context.options.body_idle_timeout, [this] { on_body_complete(); }),
+      request_(std::move(request)),
+      traits_(traits),
+      keep_alive_(keep_alive),
+      handler_(std::move(handler)) {
+  request_.body = &body_;
+  request_.stop = stop_.get_token();
+}
+
+// A client that closes its writing side has left only if it has nothing more to send. The two sides meet here
+// from two threads: whoever comes second sees the other's flag.
+void Exchange::on_body_complete() {
+  body_complete_ = true;
+  if (peer_closed_writing_) stop_.request_stop();
+}
+
+void Exchange::on_peer_state(Wire::PeerState state) {
+  if (state == Wire::PeerState::kOpen) return;
+  peer_closed_writing_ = true;
+  if (state == Wire::PeerState::kGone) abandon();
+  if (body_complete_) stop_.request_stop();
+}
+
+void Exchange::abandon() {
+  abandoned_ = true;
+  stop_.request_stop();
+}
+
+Outcome Exchange::run() noexcept {
+  WorkerResponse response(traits_, wire_, body_, context_.options.write_stall_timeout,
+                          [this] { return keep_alive_ && !context_.draining.load(std::memory_order_relaxed); });
+  try {
+    if (abandoned_) return Outcome::kClose;
+    if (!unsent_.empty())
+      wire_.write_waiting(base::as_bytes(std::exchange(unsent_, {})), context_.options.write_stall_timeout);
+    call_handler(response);
+  } catch (const std::exception& failure) {
+    answer_failure(response, failure);
+  } catch (...) {
+    answer_failure(response, base::Error(base::ErrorCode::kInternal, "the handler failed in an unknown way"));
+  }
+  return outcome_of(response);
+}
+
+void Exchange::call_handler(WorkerResponse& response) {
+  // What the handler holds on to ends with it.
+  const Handler handler = std::exchange(handler_, nullptr);
+  handler(request_, response);
+  if (!response.started()) throw base::Error(base::ErrorCode::kInternal, "the handler gave no answer");
+}
+
+void Exchange::answer_failure(WorkerResponse& response, const std::exception& failure) noexcept {
+  try {
+    const auto* error = dynamic_cast<const base::Error*>(&failure);
+    const bool cancelled = error != nullptr && error->code() == base::ErrorCode::kCancelled;
+    if (cancelled)
+      context_.logger.debug("request cancelled", {{"path", request_.path}, {"reason", failure.what()}});
+    else
+      context_.logger.error("handler failed", {{"path", request_.path}, {"error", failure.what()}});
+    if (!response.started()) response.send(500, "application/json", fault_body(failure.what()));
+  } catch (const std::exception&) {
+    // The client is gone; the outcome says so.
+  }
+}
+
+Outcome Exchange::outcome_of(const WorkerResponse& response) {
+  if (!response.complete()) return response.ends_by_close() ? Outcome::kReset : Outcome::kClose;
+  if (!body_.discard_available()) return Outcome::kLinger;
+  return response.keep_alive() ? Outcome::kKeepAlive : Outcome::kFinish;
+}
+
+}  // namespace lighterd::api

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/http/origin_check.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+#include "base/encoding.hpp"
+
+namespace lighterd::api {
+namespace {
+
+bool is_port(std::string_view text) {
+  return text.size() <= 5 && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool is_address(int family, std::string_view text) {
+  in6_addr address;
+  return ::inet_pton(family, std::string(text).c_str(), &address) == 1;
+}
+
+bool is_local_authority(std::string_view authority) {
+  if (authority.starts_with('[')) {
+    const auto end = authority.find(']');
+    if (end == std::string_view::npos) return false;
+    const std::string_view rest = authority.substr(end + 1);
+    return is_address(AF_INET6, authority.substr(1, end - 1)) &&
+           (rest.empty() || (rest.front() == ':' && is_port(rest.substr(1))));
+  }
+  const auto colon = std::min(authority.find(':'), authority.size());
+  const std::string_view host = authority.substr(0, colon);
+  if (colon != authority.size() && !is_port(authority.substr(colon + 1))) return false;
+  return is_address(AF_INET, host) || base::equals_ignoring_case(host, "localhost");
+}
+
+bool is_same_origin(std::string_view origin, std::string_view host) {
+  constexpr std::string_view kScheme = "http://";
+  return origin.starts_with(kScheme) && base::equals_ignoring_case(origin.substr(kScheme.size()), host);
+}
+
+}  // namespace
+
+std::optional<Fault> find_origin_fault(const RequestHead& head) {
+  const std::string* host = head.headers.find("Host");
+  if (host == nullptr || !is_local_authority(*host) || (!head.authority.empty() && !is_local_authority(head.authority)))
+    return Fault{403, "the Host header must be an IP address or localhost"};
+  for (const auto& [name, value] : head.headers.all()) {
+    const bool foreign_origin = base::equals_ignoring_case(name, "Origin") && !is_same_origin(value, *host);
+    const bool foreign_site =
+        base::equals_ignoring_case(name, "Sec-Fetch-Site") && value != "same-origin" && value != "none";
+    if (foreign_origin || foreign_site) return Fault{403, "requests of other sites are refused"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace lighterd::api

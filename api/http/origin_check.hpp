@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps web pages away from a TCP port on this machine: DNS rebinding shows in Host, cross-site requests in
+// Origin and Sec-Fetch-Site (security-reliability rule 37).
+#pragma once
+
+#include <optional>
+
+#include "api/http/fault.hpp"
+#include "api/http/head_parser.hpp"
+
+namespace lighterd::api {
+
+// 403 unless the request names this machine by address or as localhost, and comes from no other site.
+std::optional<Fault> find_origin_fault(const RequestHead& head);
+
+}  // namespace lighterd::api

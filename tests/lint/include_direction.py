@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The chain base <- oci <- imagestore <- distribution <- api <- daemon: a file includes from its own folder and
+from what stands left of it; each C or large library has one owner. Usage: include_direction.py [root] [--self-test]"""
+
+import fnmatch
+import sys
+
+import source_tree
+
+LOWER = ["base", "oci", "imagestore", "distribution"]
+# What each folder may include from; the longest name that fits a file counts.
+ALLOWED = {
+    "base": ["base"],
+    "oci": LOWER[:2],
+    "imagestore": LOWER[:3],
+    "distribution": LOWER,
+    "api/http": ["base", "api/http"],
+    "api/engine": LOWER + ["api/http", "api/engine"],
+    "api/registry": LOWER + ["api/http", "api/registry"],
+    "daemon": LOWER + ["api/http", "api/engine", "api/registry", "daemon"],
+}
+
+# Headers, the files that may include them, and whether it has to be one file only.
+OWNERS = [
+    (["sqlite3.h"], ["imagestore/sqlite.cpp"]),
+    (["archive.h", "archive_entry.h"], ["imagestore/*archive*.cpp", "imagestore/layer_*.cpp"]),
+    (["curl/*"], ["distribution/curl_http_client.cpp"]),
+    (["openssl/*"], ["oci/digest.cpp"]),
+    (["isa-l/*", "isa-l.h", "igzip_lib.h"], ["*.cpp"]),
+    (["zstd.h", "zstd_errors.h"], ["*.cpp"]),
+    (["pistache/*"], ["api/http/*"]),
+]
+SHARED_OWNERS = ("pistache/*",)
+NEVER_IN_HEADERS = ["nlohmann/json.hpp", "spdlog/*"]
+
+
+def fits(name, patterns):
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def folder_of(name):
+    found = [folder for folder in ALLOWED if name.startswith(folder + "/")]
+    return max(found, key=len) if found else None
+
+
+def check_direction(relative, includes):
+    folder = folder_of(relative)
+    if folder is None:
+        yield f"{relative}:1: the file stands in no folder of the chain"
+        return
+    for number, name in includes:
+        target = folder_of(name)
+        if target is not None and target not in ALLOWED[folder]:
+            yield f"{relative}:{number}: {folder} may not include from {target}"
+        if target is None and name.split("/")[0] in source_tree.PRODUCT_FOLDERS + ("tests",):
+            yield f"{relative}:{number}: {name} stands in no folder of the chain"
+
+
+def check_headers(relative, includes):
+    for number, name in includes:
+        if relative.endswith(".hpp") and fits(name, NEVER_IN_HEADERS):
+            yield f"{relative}:{number}: {name} belongs in .cpp files"
+
+
+def check_owners(relative, includes, owners):
+    for number, name in includes:
+        for headers, files in OWNERS:
+            if not fits(name, headers):
+                continue
+            owner = owners.setdefault(headers[0], relative)
+            if not fits(relative, files):
+                yield f"{relative}:{number}: {name} is owned by {' or '.join(files)}"
+            elif owner != relative and headers[0] not in SHARED_OWNERS:
+                yield f"{relative}:{number}: {name} is owned by {owner}"
+
+
+def check(root):
+    owners = {}
+    for path in source_tree.sources(root):
+        relative = path.relative_to(root).as_posix()
+        includes = list(source_tree.includes(path))
+        yield from check_direction(relative, includes)
+        yield from check_headers(relative, includes)
+        yield from check_owners(relative, includes, owners)
+
+
+def include(name):
+    return f'#include "{name}"\n'
+
+
+SELF_TESTS = [
+    ("good", {"oci/digest.cpp": include("oci/digest.hpp") + include("base/error.hpp") + include("openssl/evp.h"),
+              "daemon/main.cpp": include("api/engine/a.hpp") + include("api/http/server.hpp"),
+              "api/http/a.cpp": include("base/log.hpp") + include("nlohmann/json.hpp"),
+              "imagestore/sqlite.cpp": "#include <sqlite3.h>\n",
+              "imagestore/layer_archive.cpp": "#include <archive.h>\n#include <archive_entry.h>\n"}, []),
+    ("base upward", {"base/a.cpp": "\n" + include("oci/digest.hpp")}, ["base/a.cpp:2"]),
+    ("oci upward", {"oci/a.hpp": include("imagestore/a.hpp")}, ["oci/a.hpp:1"]),
+    ("imagestore upward", {"imagestore/a.hpp": include("distribution/a.hpp")}, ["imagestore/a.hpp:1"]),
+    ("distribution upward", {"distribution/a.cpp": include("api/http/a.hpp")}, ["distribution/a.cpp:1"]),
+    ("http knows nothing of images", {"api/http/a.cpp": include("oci/digest.hpp")}, ["api/http/a.cpp:1"]),
+    ("http knows nothing of Docker", {"api/http/a.cpp": include("api/engine/a.hpp")}, ["api/http/a.cpp:1"]),
+    ("engine and registry are apart", {"api/engine/a.cpp": include("api/registry/a.hpp")}, ["api/engine/a.cpp:1"]),
+    ("nothing includes tests", {"daemon/a.cpp": include("tests/support/a.hpp")}, ["daemon/a.cpp:1"]),
+    ("no loose files", {"api/a.cpp": ""}, ["api/a.cpp:1"]),
+    ("sqlite", {"imagestore/metadata_db.cpp": "#include <sqlite3.h>\n"}, ["imagestore/metadata_db.cpp:1"]),
+    ("libarchive in a wrong file", {"imagestore/image_store.cpp": "#include <archive.h>\n"}, ["imagestore/image_store.cpp:1"]),
+    ("libarchive in a header", {"imagestore/layer_archive.hpp": "#include <archive.h>\n"}, ["imagestore/layer_archive.hpp:1"]),
+    ("libarchive twice", {"imagestore/layer_archive.cpp": "#include <archive.h>\n",
+                          "imagestore/save_archive.cpp": "#include <archive_entry.h>\n"}, ["imagestore/save_archive.cpp:1"]),
+    ("curl", {"distribution/puller.cpp": "#include <curl/curl.h>\n"}, ["distribution/puller.cpp:1"]),
+    ("openssl", {"api/http/tls.cpp": "#include <openssl/ssl.h>\n"}, ["api/http/tls.cpp:1"]),
+    ("zstd twice", {"imagestore/a.cpp": "#include <zstd.h>\n", "imagestore/b.cpp": "#include <zstd.h>\n"}, ["imagestore/b.cpp:1"]),
+    ("isa-l twice", {"imagestore/a.cpp": "#include <isa-l/crc.h>\n", "oci/b.cpp": "#include <isa-l/igzip_lib.h>\n"}, ["imagestore/a.cpp:1"]),
+    ("json in a header", {"base/json.hpp": "#include <nlohmann/json.hpp>\n"}, ["base/json.hpp:1"]),
+    ("spdlog in a header", {"base/log.hpp": "#include <spdlog/spdlog.h>\n"}, ["base/log.hpp:1"]),
+    ("pistache outside", {"daemon/a.cpp": "#include <pistache/http.h>\n"}, ["daemon/a.cpp:1"]),
+]
+
+if __name__ == "__main__":
+    sys.exit(source_tree.run(check, SELF_TESTS))
