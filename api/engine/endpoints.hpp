@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The endpoints, each in the file of its name. What they do is engine-api.md's; each answers through the call or
+// throws.
+#pragma once
+
+#include "api/engine/engine_call.hpp"
+
+namespace lighterd::api {
+
+void images_create(EngineCall& call);
+void images_list(EngineCall& call);
+void images_inspect(EngineCall& call);
+void images_history(EngineCall& call);
+void images_tag(EngineCall& call);
+void images_delete(EngineCall& call);
+void images_push(EngineCall& call);
+void distribution_inspect(EngineCall& call);
+
+void ping(EngineCall& call);  // does not block
+void version(EngineCall& call);
+void info(EngineCall& call);
+
+// What an engine without containers, networks, volumes, plugins and swarm answers (section 7, traps 42 and 43).
+void empty_list(EngineCall& call);
+void empty_volume_list(EngineCall& call);
+void unknown_container(EngineCall& call);
+void unknown_network(EngineCall& call);
+void unknown_volume(EngineCall& call);
+void unknown_plugin(EngineCall& call);
+void no_swarm(EngineCall& call);
+
+}  // namespace lighterd::api

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/engine/endpoints.hpp"
+#include "api/engine/parameters.hpp"
+#include "base/error.hpp"
+
+namespace lighterd::api {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+std::optional<oci::Platform> find_platform(const EngineCall& call) {
+  const std::string text = get_text(call.parameters, "platform");
+  if (text.empty() || call.version.is_before(32)) return std::nullopt;
+  return oci::parse_platform(text, call.services.host);
+}
+
+[[noreturn]] void refuse_import(const EngineCall& call) {
+  if (get_text(call.parameters, "fromSrc").empty())
+    throw Error(ErrorCode::kInvalidArgument, "either fromImage or fromSrc must be given");
+  throw Error(ErrorCode::kNotImplemented, "import is not implemented yet");
+}
+
+}  // namespace
+
+void images_create(EngineCall& call) {
+  // The body of an import is a root file system, whatever its Content-Type says (trap 31).
+  if (call.parameters.find("fromSrc") == nullptr) merge_form(call);
+  const auto platform = find_platform(call);
+  const std::string image = get_text(call.parameters, "fromImage");
+  if (image.empty()) refuse_import(call);
+  const oci::Reference reference = oci::parse_pull_reference(image, get_text(call.parameters, "tag"));
+  call.subject = reference.familiar();
+  if (reference.repository().familiar() == "scratch")
+    throw Error(ErrorCode::kPermissionDenied, "'scratch' is a reserved name");
+  const distribution::PullRequest request{
+      .reference = reference, .platform = platform, .context = make_operation_context(call)};
+  run_streamed(call, [&](distribution::ProgressSink& progress) {
+    call.services.puller.pull(request, progress, call.request.stop);
+  });
+}
+
+}  // namespace lighterd::api

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/engine/endpoints.hpp"
+#include "api/engine/parameters.hpp"
+#include "base/error.hpp"
+
+namespace lighterd::api {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+oci::Reference parse_new_tag(const Parameters& parameters) {
+  const std::string repository = get_text(parameters, "repo");
+  if (repository.empty()) throw Error(ErrorCode::kInvalidArgument, "the repository name (repo) must be given");
+  const oci::Reference reference = oci::parse_reference(repository);
+  if (reference.digest()) throw Error(ErrorCode::kInvalidArgument, "cannot import digest reference");
+  if (reference.repository().familiar() == "sha256")
+    throw Error(ErrorCode::kInvalidArgument, "refusing to create an ambiguous tag using digest algorithm as name");
+  const std::string tag = get_text(parameters, "tag");
+  return tag.empty() ? reference.with_default_tag() : reference.with_tag(tag);
+}
+
+// Whatever is wrong with the source, it is not there.
+oci::Digest get_source(EngineCall& call) {
+  try {
+    return call.services.images.get_image(call.name()).target.digest;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kInvalidArgument) throw Error(ErrorCode::kNotFound, error.text());
+    throw;
+  }
+}
+
+}  // namespace
+
+void images_tag(EngineCall& call) {
+  merge_form(call);
+  const oci::Reference tag = parse_new_tag(call.parameters);
+  call.subject = tag.familiar();
+  call.services.images.tag(get_source(call), tag);
+  call.status = 201;
+  call.response.send(201, "", "");
+}
+
+}  // namespace lighterd::api

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/config.hpp"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdlib>
+
+#include "base/error.hpp"
+#include "daemon/version.hpp"
+
+namespace lighterd::daemon {
+namespace {
+
+std::filesystem::path environment_path(const char* name, const std::filesystem::path& otherwise) {
+  const char* value = std::getenv(name);
+  return value != nullptr && value[0] == '/' ? std::filesystem::path(value) : otherwise;
+}
+
+std::filesystem::path home() {
+  return environment_path("HOME", "/");
+}
+
+std::filesystem::path default_data_root() {
+  if (::geteuid() == 0) return "/var/lib/lighterd";
+  return environment_path("XDG_DATA_HOME", home() / ".local" / "share") / "lighterd";
+}
+
+std::string default_host() {
+  if (::geteuid() == 0) return "unix:///run/lighterd.sock";
+  const auto fallback = std::filesystem::path("/tmp") / ("lighterd-" + std::to_string(::geteuid()));
+  return "unix://" + (environment_path("XDG_RUNTIME_DIR", fallback) / "lighterd.sock").string();
+}
+
+// dockerd's flags that have no meaning without containers: a harness that starts "dockerd ..." can start us instead
+// (design decision 8).
+constexpr std::array kIgnoredWithValue = {"--containerd",
+                                          "--containerd-namespace",
+                                          "--exec-root",
+                                          "--storage-driver",
+                                          "--storage-opt",
+                                          "--exec-opt",
+                                          "--default-runtime",
+                                          "--add-runtime",
+                                          "--bip",
+                                          "--bridge",
+                                          "--cgroup-parent",
+                                          "--default-ulimit",
+                                          "--dns",
+                                          "--fixed-cidr",
+                                          "--log-driver",
+                                          "--log-opt",
+                                          "--mtu",
+                                          "--network-control-plane-mtu",
+                                          "--init-path",
+                                          "--default-shm-size",
+                                          "--userns-remap",
+                                          "--seccomp-profile",
+                                          "--default-address-pool",
+                                          "--swarm-default-advertise-addr"};
+constexpr std::array kIgnoredSwitches = {
+    "--iptables", "--ip6tables",    "--ip-forward",      "--ip-masq",        "--ipv6",        "--icc",
+    "--init",     "--live-restore", "--selinux-enabled", "--userland-proxy", "--experimental"};
+
+void add_ignored_flags(CLI::App& app, std::vector<std::string>& warnings) {
+  const auto warn = [&warnings](const char* flag) {
+    warnings.push_back(std::string("the flag ") + flag + " has no meaning for an image daemon and is ignored");
+  };
+  for (const char* flag : kIgnoredWithValue)
+    app.add_option_function<std::vector<std::string>>(flag, [warn, flag](const auto& /*values*/) { warn(flag); })
+        ->group("")
+        ->allow_extra_args(false);
+  for (const char* flag : kIgnoredSwitches)
+    app.add_flag_function(flag, [warn, flag](std::int64_t /*count*/) { warn(flag); })->group("");
+}
+
+void check_host(const std::string& host) {
+  if (host.starts_with("unix:///") || host.starts_with("tcp://")) return;
+  throw base::Error(base::ErrorCode::kInvalidArgument,
+                    "invalid host \"" + host + "\": must be unix:///path or tcp://address:port");
+}
+
+}  // namespace
+
+CommandLine parse_command_line(int argc, const char* const* argv) {
+  CommandLine result;
+  Config config;
+  config.data_root = default_data_root();
+  std::string log_level = "info";
+
+  CLI::App app(
+      "lighterd - the image half of a Docker Engine: pulls, keeps and pushes images for unchanged Docker clients.\n"
+      "Point a client at it with DOCKER_HOST=unix:///run/lighterd.sock",
+      "lighterd");
+  app.set_version_flag("-v,--version", "lighterd version " + std::string(kVersion) + ", build " + std::string(kCommit));
+  app.add_option("-H,--host", config.hosts,
+                 "Where to listen: unix:///path, or tcp://127.0.0.1:port with --insecure-tcp; repeatable")
+      ->default_str(default_host())
+      ->allow_extra_args(false);
+  app.add_option("--data-root", config.data_root, "Where images are kept; one daemon at a time")->capture_default_str();
+  app.add_option("-G,--group", config.group, "Group that may use the Unix socket (its mode is 0660)");
+  app.add_option("--insecure-registry", config.insecure_registries,
+                 "Registry host[:port] or CIDR that may have a bad certificate or speak plain HTTP; repeatable")
+      ->allow_extra_args(false);
+  app.add_option("--registry-mirror", config.registry_mirrors, "URL of a mirror of Docker Hub, tried first; repeatable")
+      ->allow_extra_args(false);
+  app.add_option("-l,--log-level", log_level, "debug, info, warn or error")->capture_default_str();
+  app.add_flag("-D,--debug", config.debug, "Same as --log-level debug");
+  app.add_flag("--insecure-tcp", config.insecure_tcp,
+               "Allow tcp:// on loopback without TLS: every local process and user gets full control");
+  add_ignored_flags(app, result.warnings);
+
+  try {
+    app.parse(argc, argv);
+    if (config.hosts.empty()) config.hosts.push_back(default_host());
+    for (const auto& host : config.hosts) check_host(host);
+    config.log_level = config.debug ? base::LogLevel::kDebug : base::parse_log_level(log_level);
+    result.config = std::move(config);
+  } catch (const CLI::CallForHelp&) {
+    result.text = app.help();
+  } catch (const CLI::CallForVersion& version) {
+    result.text = std::string(version.what()) + "\n";
+  } catch (const CLI::ParseError& error) {
+    result.text = std::string("lighterd: ") + error.what() + "\nRun 'lighterd --help' for the flags.\n";
+    result.exit_code = 2;
+  } catch (const base::Error& error) {
+    result.text = std::string("lighterd: ") + error.what() + "\n";
+    result.exit_code = 2;
+  }
+  return result;
+}
+
+}  // namespace lighterd::daemon

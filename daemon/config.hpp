@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the daemon was asked to be. Read once, from flags; nothing else of the project reads the environment.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+
+namespace lighterd::daemon {
+
+struct Config {
+  // "unix:///path" or "tcp://loopback:port"; at least one.
+  std::vector<std::string> hosts;
+  std::filesystem::path data_root;
+  std::optional<std::string> group;  // of Unix sockets
+  std::vector<std::string> insecure_registries;
+  std::vector<std::string> registry_mirrors;
+  base::LogLevel log_level = base::LogLevel::kInfo;
+  bool debug = false;
+  bool insecure_tcp = false;
+};
+
+// What to do after the command line was read.
+struct CommandLine {
+  std::optional<Config> config;  // none: print `text` and leave with exit_code
+  std::string text;
+  int exit_code = 0;
+  std::vector<std::string> warnings;  // one for each flag of dockerd's that means nothing here
+};
+
+// Defaults are /run/lighterd.sock and /var/lib/lighterd for root, $XDG_RUNTIME_DIR/lighterd.sock and
+// $XDG_DATA_HOME/lighterd otherwise. Never throws for bad input: that is exit_code 2 with a text.
+CommandLine parse_command_line(int argc, const char* const* argv);
+
+}  // namespace lighterd::daemon

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/daemon.hpp"
+
+#include "api/engine/engine_routes.hpp"
+#include "api/http/server.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "daemon/version.hpp"
+#include "distribution/curl_http_client.hpp"
+#include "distribution/puller.hpp"
+#include "distribution/pusher.hpp"
+#include "distribution/remote_inspector.hpp"
+#include "imagestore/image_store.hpp"
+
+namespace lighterd::daemon {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+// docker's defaults for max-concurrent-downloads and max-concurrent-uploads, here per registry.
+constexpr std::size_t kMaxDownloads = 3;
+constexpr std::size_t kMaxUploads = 5;
+
+api::Listener listen(const std::string& host, const Config& config) {
+  constexpr std::string_view kUnix = "unix://";
+  constexpr std::string_view kTcp = "tcp://";
+  if (host.starts_with(kUnix)) return api::Listener::unix_socket(host.substr(kUnix.size()), config.group);
+  if (!config.insecure_tcp)
+    throw Error(ErrorCode::kPermissionDenied,
+                host + ": TCP without TLS needs --insecure-tcp and gives every local process full control");
+  const std::string address = host.substr(kTcp.size());
+  const std::size_t colon = address.rfind(':');
+  const auto port = colon == std::string::npos ? std::nullopt : base::parse_unsigned(address.substr(colon + 1));
+  if (!port || *port > 65535) throw Error(ErrorCode::kInvalidArgument, "invalid host \"" + host + "\": no port");
+  return api::Listener::loopback_tcp(address.substr(0, colon), static_cast<int>(*port));
+}
+
+std::string read_daemon_id(const std::filesystem::path& data_root) {
+  const auto path = data_root / "engine-id";
+  if (!std::filesystem::exists(path)) base::write_file_atomically(path, oci::random_hex(16));
+  return base::read_file(path, 64);
+}
+
+}  // namespace
+
+// In the order of the chain; what stands below uses what stands above and goes first.
+struct Daemon::Parts {
+  Parts(const Config& config, base::Logger& daemon_logger);
+
+  base::Logger& logger;
+  const oci::Platform host = oci::detect_host_platform();
+  const distribution::RegistryOptions registries;
+  imagestore::StoreLayout layout;
+  imagestore::MetadataDb database;
+  imagestore::ContentStore content;
+  imagestore::ImageStore images;
+  distribution::CurlHttpClient http;
+  distribution::TransferQueue downloads{kMaxDownloads};
+  distribution::TransferQueue uploads{kMaxUploads};
+  distribution::Puller puller;
+  distribution::Pusher pusher;
+  distribution::RemoteInspector remote_inspector;
+  api::EngineApi engine;
+  api::Server server;
+
+ private:
+  distribution::DistributionServices services() {
+    return {http, registries, content, images, downloads, uploads, host, logger};
+  }
+};
+
+Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
+    : logger(daemon_logger),
+      registries{config.insecure_registries, config.registry_mirrors},
+      layout(config.data_root),
+      database(layout.database()),
+      content(layout, database, logger),
+      images(content, database, host),
+      puller(services()),
+      pusher(services()),
+      remote_inspector(services()),
+      engine({.images = images,
+              .content = content,
+              .puller = puller,
+              .pusher = pusher,
+              .remote = remote_inspector,
+              .host = host,
+              .logger = logger,
+              .info = {.version = std::string(kVersion),
+                       .git_commit = std::string(kCommit),
+                       .build_time = std::string(kBuildTime),
+                       .data_root = layout.root().string(),
+                       .daemon_id = read_daemon_id(layout.root()),
+                       .registries = registries,
+                       .debug = config.debug,
+                       .http_proxy = {},
+                       .https_proxy = {},
+                       .no_proxy = {}}}),
+      server(
+          {}, [this](api::Request& request) { return engine.dispatch(request); }, logger) {
+  std::vector<api::Listener> listeners;
+  for (const auto& address : config.hosts) listeners.push_back(listen(address, config));
+  for (const auto& listener : listeners) logger.info("listening", {{"address", listener.description()}});
+  server.start(std::move(listeners));
+}
+
+Daemon::Daemon(const Config& config, base::Logger& logger) : parts_(std::make_unique<Parts>(config, logger)) {}
+
+Daemon::~Daemon() = default;
+
+void Daemon::stop(std::chrono::milliseconds grace) {
+  parts_->server.stop(grace);
+}
+
+}  // namespace lighterd::daemon
