@@ -11,7 +11,7 @@ namespace lighterd::base {
 namespace {
 
 std::string quoted(std::string_view text) {
-  const std::string value = printable(text);
+  std::string value = printable(text);
   if (!value.empty() && value.find_first_of(" \"\\=") == std::string::npos) return value;
   std::string out = "\"";
   for (const char c : value) {

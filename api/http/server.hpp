@@ -45,7 +45,8 @@ class Server {
   void start(std::vector<Listener> listeners);
 
   // Stops accepting, closes idle connections, lets running requests go on for at most `grace`, then requests
-  // their stop, cuts their connections and joins every thread. Blocks; idempotent.
+  // their stop, cuts their connections and joins every thread. Blocks, as long as a handler ignores its stop
+  // token; idempotent. Not from a handler.
   void stop(std::chrono::milliseconds grace);
 
   std::size_t connection_count() const;

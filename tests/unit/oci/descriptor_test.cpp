@@ -42,7 +42,8 @@ TEST(MediaTypeTest, Layers) {
     const bool oci = base.find("oci") != std::string::npos;
     const bool foreign = base.find("foreign") != std::string::npos || base.find("nondist") != std::string::npos;
     for (const std::string compression : {"", "gzip"}) {
-      const std::string type = base + (compression.empty() ? "" : (oci ? "+" : ".") + compression);
+      std::string type = base;
+      if (!compression.empty()) type.append(oci ? "+" : ".").append(compression);
       EXPECT_TRUE(is_layer(type)) << type;
       EXPECT_EQ(is_foreign_layer(type), foreign) << type;
     }
