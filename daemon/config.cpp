@@ -27,10 +27,21 @@ std::filesystem::path default_data_root() {
   return environment_path("XDG_DATA_HOME", home() / ".local" / "share") / "lighterd";
 }
 
+// Without a run-time folder the socket goes where nobody else can write: beside the images.
 std::string default_host() {
   if (::geteuid() == 0) return "unix:///run/lighterd.sock";
-  const auto fallback = std::filesystem::path("/tmp") / ("lighterd-" + std::to_string(::geteuid()));
-  return "unix://" + (environment_path("XDG_RUNTIME_DIR", fallback) / "lighterd.sock").string();
+  return "unix://" + (environment_path("XDG_RUNTIME_DIR", default_data_root()) / "lighterd.sock").string();
+}
+
+// As /info shows it: a proxy's password stays here.
+std::string proxy_setting(const char* lower_case, const char* upper_case) {
+  const char* value = std::getenv(lower_case);
+  if (value == nullptr) value = std::getenv(upper_case);
+  std::string text = value == nullptr ? "" : value;
+  const std::size_t at = text.rfind('@');
+  const std::size_t scheme = text.find("://");
+  if (at == std::string::npos) return text;
+  return (scheme == std::string::npos ? "" : text.substr(0, scheme + 3)) + "xxxxx:xxxxx" + text.substr(at);
 }
 
 // dockerd's flags that have no meaning without containers: a harness that starts "dockerd ..." can start us instead
@@ -116,6 +127,8 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     if (config.hosts.empty()) config.hosts.push_back(default_host());
     for (const auto& host : config.hosts) check_host(host);
     config.log_level = config.debug ? base::LogLevel::kDebug : base::parse_log_level(log_level);
+    config.proxies = {proxy_setting("http_proxy", "HTTP_PROXY"), proxy_setting("https_proxy", "HTTPS_PROXY"),
+                      proxy_setting("no_proxy", "NO_PROXY")};
     result.config = std::move(config);
   } catch (const CLI::CallForHelp&) {
     result.text = app.help();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the daemon was asked to be. Read once, from flags; nothing else of the project reads the environment.
+// What the daemon was asked to be. Read once, from flags and the environment; of the rest of the project only the HTTP
+// client reads the environment, for its proxies.
 #pragma once
 
 #include <filesystem>
@@ -11,6 +12,13 @@
 
 namespace lighterd::daemon {
 
+// Without credentials, for /info.
+struct ProxySettings {
+  std::string http;
+  std::string https;
+  std::string no_proxy;
+};
+
 struct Config {
   // "unix:///path" or "tcp://loopback:port"; at least one.
   std::vector<std::string> hosts;
@@ -21,6 +29,7 @@ struct Config {
   base::LogLevel log_level = base::LogLevel::kInfo;
   bool debug = false;
   bool insecure_tcp = false;
+  ProxySettings proxies;
 };
 
 // What to do after the command line was read.
@@ -31,8 +40,8 @@ struct CommandLine {
   std::vector<std::string> warnings;  // one for each flag of dockerd's that means nothing here
 };
 
-// Defaults are /run/lighterd.sock and /var/lib/lighterd for root, $XDG_RUNTIME_DIR/lighterd.sock and
-// $XDG_DATA_HOME/lighterd otherwise. Never throws for bad input: that is exit_code 2 with a text.
+// Defaults are /run/lighterd.sock and /var/lib/lighterd for root, $XDG_RUNTIME_DIR/lighterd.sock (lighterd.sock in the
+// data root without such a folder) and $XDG_DATA_HOME/lighterd otherwise. Never throws for bad input: that is exit_code 2 with a text.
 CommandLine parse_command_line(int argc, const char* const* argv);
 
 }  // namespace lighterd::daemon

@@ -52,6 +52,7 @@ struct Daemon::Parts {
   const oci::Platform host = oci::detect_host_platform();
   const distribution::RegistryOptions registries;
   imagestore::StoreLayout layout;
+  const std::string daemon_id;
   imagestore::MetadataDb database;
   imagestore::ContentStore content;
   imagestore::ImageStore images;
@@ -74,6 +75,7 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
     : logger(daemon_logger),
       registries{config.insecure_registries, config.registry_mirrors},
       layout(config.data_root),
+      daemon_id(read_daemon_id(layout.root())),
       database(layout.database()),
       content(layout, database, logger),
       images(content, database, host),
@@ -91,12 +93,12 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
                        .git_commit = std::string(kCommit),
                        .build_time = std::string(kBuildTime),
                        .data_root = layout.root().string(),
-                       .daemon_id = read_daemon_id(layout.root()),
+                       .daemon_id = daemon_id,
                        .registries = registries,
                        .debug = config.debug,
-                       .http_proxy = {},
-                       .https_proxy = {},
-                       .no_proxy = {}}}),
+                       .http_proxy = config.proxies.http,
+                       .https_proxy = config.proxies.https,
+                       .no_proxy = config.proxies.no_proxy}}),
       server(
           {}, [this](api::Request& request) { return engine.dispatch(request); }, logger) {
   std::vector<api::Listener> listeners;

@@ -97,7 +97,8 @@ Authenticator::Authorization Authenticator::authorize(const Challenge& challenge
   try {
     if (challenge.scheme == "bearer") return bearer(challenge, registry, scopes, stop);
     if (has_password()) return {basic_authorization(), false};
-    throw RegistryError(ErrorCode::kUnauthenticated, "no basic auth credentials", 401, {});
+    // Not kUnauthenticated: to a 401 the docker CLI asks for a user name, also where nobody is there to answer.
+    throw RegistryError(ErrorCode::kPermissionDenied, "no basic auth credentials", 401, {});
   } catch (RegistryError& error) {
     error.add_context(method_and_url);
     throw;
@@ -226,10 +227,20 @@ HttpResponse Authenticator::post_token(const Url& realm, const Endpoint& registr
   return http_.perform(request, nullptr, kMaxTokenBodyBytes, stop);
 }
 
+// Credentials travel over TLS, or to where the registry itself is spoken to in plain http (security-reliability
+// A.2/16).
+static void check_may_see_credentials(const Url& realm, const Url& registry) {
+  const bool is_registry = realm.host == registry.host && realm.port == registry.port;
+  if (realm.is_https() || is_registry || (is_loopback_host(realm.host) && is_loopback_host(registry.host))) return;
+  throw Error(ErrorCode::kPermissionDenied,
+              "refusing to send credentials to token server " + redact_url(realm.to_string()) + ": it is not https");
+}
+
 Authenticator::Token Authenticator::fetch_token(const Challenge& challenge, const Endpoint& registry,
                                                 const std::vector<Scope>& scopes, const std::stop_token& stop) {
   const Url registry_url = registry.base();
   const Url realm = parse_realm(challenge, registry_url);
+  if (has_password() || !credentials_.identity_token.empty()) check_may_see_credentials(realm, registry_url);
   const Clock::time_point asked = Clock::now();
   HttpResponse response;
   if (!credentials_.identity_token.empty()) {
@@ -249,7 +260,10 @@ Authenticator::Token Authenticator::fetch_token(const Challenge& challenge, cons
     }
   }
   if (response.status < 200 || response.status > 299) {
-    throw make_registry_error(response, "token server " + redact_url(realm.to_string()));
+    RegistryError error = make_registry_error(response, "token server " + redact_url(realm.to_string()));
+    if (response.status == 401 || response.status == 403 || response.status == 429) throw error;
+    // A token server that is not there says nothing of the image: its 404 must not be taken for the registry's.
+    throw Error(ErrorCode::kUnavailable, "token server " + redact_url(realm.to_string()) + ": " + error.text());
   }
   try {
     const base::Json body =

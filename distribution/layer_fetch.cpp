@@ -40,8 +40,8 @@ TransferWork make_fetch(DistributionServices& services, std::shared_ptr<Registry
           const auto lease = content.make_lease("fetch " + layer.digest.to_string());
           const auto writer = content.start_blob(lease, layer.digest.algorithm(), kind);
           CountingSink sink(*writer, transfer);
-          client->get_blob(layer, sink, std::move(stop));
-          writer->commit(layer);
+          client->get_blob(layer, sink, stop);
+          writer->commit(layer, stop);
         } catch (Error& error) {
           if (error.code() != ErrorCode::kCancelled) error.add_context("layer " + layer.digest.to_string());
           throw;

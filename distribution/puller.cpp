@@ -69,19 +69,18 @@ class PullOperation {
 
   oci::Descriptor find_target() {
     if (!reference_.digest()) return client_->resolve(*reference_.tag(), stop_);
+    // What is here by another name is not taken for granted: the registry is asked whether this repository has it.
+    if (services_.content.find_blob(*reference_.digest(), lease_) && !services_.images.find_by_reference(reference_))
+      client_->resolve(reference_.digest()->to_string(), stop_);
     // The type and the size are what the document turns out to have.
     return {.media_type = "", .digest = *reference_.digest(), .size_bytes = -1};
   }
 
   // Fetches the document unless the store has it, and keeps it for the publication.
   const ParsedManifest& load_document(const oci::Descriptor& descriptor) {
-    FetchedManifest fetched{descriptor, {}};
-    const auto known = services_.content.find_blob(descriptor.digest, lease_);
-    if (known) {
-      fetched.bytes = services_.content.read_blob(descriptor.digest, oci::kMaxManifestBytes);
-    } else {
-      fetched = client_->get_manifest(descriptor.digest, stop_);
-    }
+    const auto known = find_stored(descriptor.digest, oci::kMaxManifestBytes);
+    const FetchedManifest fetched =
+        known ? FetchedManifest{descriptor, *known} : client_->get_manifest(descriptor.digest, stop_);
     const std::string& type = descriptor.media_type.empty() ? fetched.descriptor.media_type : descriptor.media_type;
     // Not inside the braces below: g++ 12 destroys members twice when a later initialiser throws.
     oci::Document document = oci::parse_document(fetched.bytes, type, reference_.familiar());
@@ -96,6 +95,18 @@ class PullOperation {
     blobs_.push_back(manifest.descriptor.digest);
     manifests_.push_back(std::make_unique<ParsedManifest>(std::move(manifest)));
     return *manifests_.back();
+  }
+
+  // Nothing also for what is damaged: it is fetched anew then.
+  std::optional<std::string> find_stored(const oci::Digest& digest, std::size_t limit_bytes) {
+    if (!services_.content.find_blob(digest, lease_)) return std::nullopt;
+    try {
+      return services_.content.read_blob(digest, limit_bytes);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::kDataLoss) throw;
+      services_.logger.warn("stored content is damaged and fetched anew", {{"digest", digest.to_string()}});
+      return std::nullopt;
+    }
   }
 
   // The manifest of the wanted platform below `descriptor`, which may be it already.
@@ -140,6 +151,7 @@ class PullOperation {
       blobs_.push_back(layer.digest);
     }
     const auto layers = fetch.run(stop_);
+    for (const auto& layer : manifest.layers) imagestore::require_size(layer, layers.at(layer.digest).size_bytes);
     if (config) check_diff_ids(manifest, *config, layers);
     manifests_.back()->config = std::move(config);
   }
@@ -147,13 +159,10 @@ class PullOperation {
   // An artifact's config is kept and not looked into.
   std::optional<oci::ImageConfig> fetch_config(const oci::Manifest& manifest) {
     try {
-      std::string bytes;
-      if (services_.content.find_blob(manifest.config.digest, lease_)) {
-        bytes = services_.content.read_blob(manifest.config.digest, oci::kMaxConfigBytes);
-      } else {
-        bytes = client_->read_blob(manifest.config, oci::kMaxConfigBytes, stop_);
-        services_.content.put_blob(manifest.config, bytes, lease_);
-      }
+      const auto known = find_stored(manifest.config.digest, oci::kMaxConfigBytes);
+      const std::string bytes = known ? *known : client_->read_blob(manifest.config, oci::kMaxConfigBytes, stop_);
+      imagestore::require_size(manifest.config, static_cast<std::int64_t>(bytes.size()));
+      if (!known) services_.content.put_blob(manifest.config, bytes, lease_);
       blobs_.push_back(manifest.config.digest);
       if (!manifest.is_image()) return std::nullopt;
       oci::ImageConfig config = oci::parse_image_config(bytes);

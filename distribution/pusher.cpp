@@ -90,7 +90,9 @@ class PlanBuilder {
 
   bool add_blob(const oci::Descriptor& blob) {
     if (!visited_.insert(blob.digest).second) return true;
-    if (!content_.find_blob(blob.digest, lease_)) return false;
+    const auto known = content_.find_blob(blob.digest, lease_);
+    if (!known) return false;
+    imagestore::require_size(blob, known->size_bytes);
     plan_.blobs.push_back(blob);
     return true;
   }
@@ -222,8 +224,9 @@ class PushOperation {
           [&transfer](std::int64_t sent) { transfer.set_current_bytes(sent); }, std::move(stop));
     };
     // Of this operation alone: the same blob may be on its way to the same place with other credentials.
-    return {blob, result,
-            services_.uploads.join(lease_.id() + " " + blob.digest.to_string(), client_->registry(), std::move(work))};
+    Watch watch =
+        services_.uploads.join(lease_.id() + " " + blob.digest.to_string(), client_->registry(), std::move(work));
+    return {blob, std::move(result), std::move(watch)};
   }
 
   std::vector<std::string> mount_candidates(const oci::Descriptor& blob) {

@@ -28,7 +28,7 @@ struct KnownCode {
 };
 
 constexpr std::array<KnownCode, 19> kKnownCodes = {{
-    {"UNSUPPORTED", ErrorCode::kNotImplemented, "The operation is unsupported."},
+    {"UNSUPPORTED", ErrorCode::kInvalidArgument, "The operation is unsupported."},
     {"UNAUTHORIZED", ErrorCode::kUnauthenticated, "authentication required"},
     {"DENIED", ErrorCode::kPermissionDenied, "requested access to the resource is denied"},
     {"UNAVAILABLE", ErrorCode::kUnavailable, "service unavailable"},
@@ -64,7 +64,7 @@ ErrorCode code_of_status(int status) {
     case 404:
       return ErrorCode::kNotFound;
     case 405:
-      return ErrorCode::kNotImplemented;
+      return ErrorCode::kInvalidArgument;
     case 408:
       return ErrorCode::kUnavailable;
     case 409:

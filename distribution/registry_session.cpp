@@ -148,14 +148,15 @@ HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& 
 
 Answer RegistrySession::send(Endpoint& endpoint, const Call& call, const base::Secret& authorization,
                              const std::stop_token& stop) {
+  // Read before the URL is made of it: another request may settle it at any time, and the fallback must not be lost.
+  const bool is_undecided = endpoint.scheme() == Scheme::kUndecided;
   Url url = call.at ? *call.at : endpoint.url(call.path, call.query);
   std::string description = describe_request(call.method, url.to_string());
   HttpRequest request = make_request(endpoint, call, url);
   request.authorization = authorization;
   for (int hop = 0;; ++hop) {
-    HttpResponse response = hop == 0 && endpoint.scheme() == Scheme::kUndecided
-                                ? exchange_undecided(endpoint, call, request, url, stop)
-                                : exchange(endpoint, call, request, stop);
+    HttpResponse response = hop == 0 && is_undecided ? exchange_undecided(endpoint, call, request, url, stop)
+                                                     : exchange(endpoint, call, request, stop);
     logger_.debug("registry request", {{"request", describe_request(request.method, request.url)},
                                        {"status", std::to_string(response.status)}});
     if (!is_redirect(response)) return {std::move(response), std::move(url), std::move(description)};

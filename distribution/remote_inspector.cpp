@@ -39,8 +39,8 @@ RemoteImage RemoteInspector::inspect(const oci::Reference& reference, const Oper
                       .platforms = {}};
     image.platforms = platforms_of(client, document, stop);
     return image;
-  } catch (const base::Error&) {
-    rethrow_for_pull(reference);
+  } catch (const TransportError& error) {
+    throw base::Error(base::ErrorCode::kInternal, error.text());
   }
 }
 

@@ -19,7 +19,8 @@ class RemoteInspector {
  public:
   explicit RemoteInspector(DistributionServices services) : services_(services) {}
 
-  // reference has a tag or a digest. Errors as Puller::pull before its first report.
+  // reference has a tag or a digest. A registry's refusal is thrown as the
+  // RegistryError that it is; a registry that cannot be reached is kInternal.
   RemoteImage inspect(const oci::Reference& reference, const OperationContext& context, std::stop_token stop);
 
  private:

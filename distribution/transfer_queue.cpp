@@ -5,7 +5,10 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <system_error>
 #include <thread>
+
+#include "base/error.hpp"
 
 namespace lighterd::distribution {
 
@@ -64,12 +67,20 @@ void TransferQueue::State::start_waiting() {
 }
 
 void TransferQueue::State::start(const std::shared_ptr<Job>& job) {
-  ++running[job->host];
   job->transfer->state_.store(Transfer::State::kRunning, std::memory_order_release);
-  note_change();
   threads.emplace_front();
   const auto self = threads.begin();
-  *self = std::jthread([this, job, self] { run(job, self); });
+  try {
+    *self = std::jthread([this, job, self] { run(job, self); });
+    ++running[job->host];
+  } catch (const std::system_error&) {  // too many threads
+    threads.pop_front();
+    forget(job);
+    job->transfer->error_ = std::make_exception_ptr(
+        base::Error(base::ErrorCode::kUnavailable, "cannot start a transfer: no thread is to be had"));
+    job->transfer->state_.store(Transfer::State::kFailed, std::memory_order_release);
+  }
+  note_change();
 }
 
 void TransferQueue::State::forget(const std::shared_ptr<Job>& job) {

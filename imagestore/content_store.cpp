@@ -20,6 +20,7 @@ namespace {
 
 // Written back while more arrives, so that the fdatasync of a large layer has little left to do.
 constexpr std::int64_t kWriteBackBytes = 8 * 1024 * 1024;
+constexpr std::chrono::hours kRemovalInterval{1};
 
 void remove_file(const std::filesystem::path& path, base::Logger& logger) noexcept {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT)
@@ -67,43 +68,59 @@ void BlobWriter::write(base::Bytes data) {
 void BlobWriter::check(const oci::Descriptor& expected) {
   const oci::Digest digest = hasher_.finish();
   if (digest == expected.digest && size_bytes_ == expected.size_bytes) return;
-  if (digest == expected.digest)
-    throw Error(ErrorCode::kDataLoss, "size of " + digest.to_string() + " is " + std::to_string(size_bytes_) +
-                                          " bytes, not " + std::to_string(expected.size_bytes));
+  if (digest == expected.digest) require_size(expected, size_bytes_);
   throw Error(ErrorCode::kDataLoss, (kind_ == Kind::kLayer ? "filesystem layer verification failed for digest "
                                                            : "content verification failed for digest ") +
                                         expected.digest.to_string());
 }
 
-std::optional<LayerContent> BlobWriter::finish_layer() {
+std::optional<LayerContent> BlobWriter::finish_layer(const std::stop_token& stop) {
   if (!layer_) return std::nullopt;
   if (layer_error_) throw *layer_error_;
   auto content = layer_->finish();
-  return content ? content : diff_id_of_file(path_);
+  return content ? content : diff_id_of_file(path_, {}, stop);
 }
 
-BlobInfo BlobWriter::commit(const oci::Descriptor& expected) {
+void BlobWriter::record(const BlobInfo& info) {
+  base::sync_directory(store_.layout_.blob(info.digest).parent_path());
+  auto write = store_.database_.write();
+  blob_table::insert(*write, info, base::now());
+  blob_table::lease(*write, lease_id_, info.digest);
+  write.commit();
+}
+
+BlobInfo BlobWriter::commit(const oci::Descriptor& expected, const std::stop_token& stop) {
   check(expected);
-  BlobInfo info{expected.digest, size_bytes_, finish_layer()};
+  const std::optional<LayerContent> layer = finish_layer(stop);
+  BlobInfo info{expected.digest, size_bytes_, layer};
   ::fchmod(fd_.get(), 0400);
   base::sync_data(fd_.get(), path_);
   const std::lock_guard guard(store_.lock_of(info.digest));
   const std::filesystem::path target = store_.layout_.blob(info.digest);
   if (::rename(path_.c_str(), target.c_str()) != 0) throw base::errno_error(errno, "rename to " + target.string());
   fd_.reset();
-  base::sync_directory(target.parent_path());
-  auto write = store_.database_.write();
-  blob_table::insert(*write, info, base::now());
-  blob_table::lease(*write, lease_id_, info.digest);
-  write.commit();
+  try {
+    record(info);
+  } catch (...) {
+    // A full disk must not be filled by what nobody knows of. A row from before stands for the same bytes.
+    store_.remove_if_unknown(info.digest);
+    throw;
+  }
   return info;
 }
 
 ContentStore::ContentStore(const StoreLayout& layout, MetadataDb& database, base::Logger& logger,
                            std::chrono::hours keep_unreferenced)
-    : layout_(layout), database_(database), logger_(logger) {
+    : layout_(layout), database_(database), logger_(logger), keep_unreferenced_(keep_unreferenced) {
   remove_leftovers();
-  remove_unreferenced(base::now() - keep_unreferenced);
+  remove_unreferenced_if_due();
+}
+
+void ContentStore::remove_unreferenced_if_due() {
+  const auto now = std::chrono::steady_clock::now();
+  auto due = next_removal_.load();
+  if (now < due || !next_removal_.compare_exchange_strong(due, now + kRemovalInterval)) return;
+  remove_unreferenced(base::now() - keep_unreferenced_);
 }
 
 void ContentStore::remove_leftovers() {
@@ -147,8 +164,9 @@ std::mutex& ContentStore::lock_of(const oci::Digest& digest) {
 }
 
 Lease ContentStore::make_lease(const std::string& operation) {
+  remove_unreferenced_if_due();
   Lease lease(*this, oci::random_hex(16));
-  auto write = database_.write();
+  auto write = database_.write(MetadataDb::Durability::kThisRun);
   blob_table::insert_lease(*write, lease.id(), operation, base::now());
   write.commit();
   return lease;
@@ -156,7 +174,7 @@ Lease ContentStore::make_lease(const std::string& operation) {
 
 void ContentStore::drop_lease(const std::string& id) noexcept {
   try {
-    auto write = database_.write();
+    auto write = database_.write(MetadataDb::Durability::kThisRun);
     blob_table::remove_lease(*write, id);
     write.commit();
   } catch (const std::exception& error) {  // dropped at the next start then
@@ -174,9 +192,11 @@ std::optional<BlobInfo> ContentStore::check_file(std::optional<BlobInfo> info) c
 }
 
 std::optional<BlobInfo> ContentStore::find_blob(const oci::Digest& digest, const Lease& lease) {
-  auto write = database_.write();
-  auto info = blob_table::find(*write, digest);
-  if (info) {
+  std::optional<BlobInfo> info;
+  {
+    auto write = database_.write(MetadataDb::Durability::kThisRun);
+    info = blob_table::find(*write, digest);
+    if (!info) return std::nullopt;
     blob_table::lease(*write, lease.id(), digest);
     write.commit();
   }
@@ -184,8 +204,7 @@ std::optional<BlobInfo> ContentStore::find_blob(const oci::Digest& digest, const
 }
 
 std::optional<BlobInfo> ContentStore::find_blob(const oci::Digest& digest) {
-  auto read = database_.read();
-  return check_file(blob_table::find(*read, digest));
+  return check_file(blob_table::find(*database_.read(), digest));
 }
 
 std::unique_ptr<BlobWriter> ContentStore::start_blob(const Lease& lease, oci::DigestAlgorithm algorithm,
@@ -224,8 +243,22 @@ void ContentStore::add_source(const std::vector<oci::Digest>& digests, const Blo
 void ContentStore::remove_files(const std::vector<oci::Digest>& digests) {
   for (const auto& digest : digests) {
     const std::lock_guard guard(lock_of(digest));
-    if (!blob_table::find(*database_.read(), digest)) remove_file(layout_.blob(digest), logger_);
+    remove_if_unknown(digest);
   }
+}
+
+void ContentStore::remove_if_unknown(const oci::Digest& digest) noexcept {
+  try {
+    if (!blob_table::find(*database_.read(), digest)) remove_file(layout_.blob(digest), logger_);
+  } catch (const std::exception& error) {  // the next start removes it
+    logger_.warn("cannot look for a blob", {{"error", error.what()}});
+  }
+}
+
+void require_size(const oci::Descriptor& claimed, std::int64_t size_bytes) {
+  if (claimed.size_bytes == size_bytes) return;
+  throw Error(ErrorCode::kDataLoss, "size of " + claimed.digest.to_string() + " is " + std::to_string(size_bytes) +
+                                        " bytes, not " + std::to_string(claimed.size_bytes));
 }
 
 }  // namespace lighterd::imagestore

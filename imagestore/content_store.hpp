@@ -4,10 +4,12 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -50,13 +52,14 @@ class BlobWriter final : public base::Sink {
 
   // Compares with what was expected, makes the blob durable and visible and leases it. kDataLoss: wrong size, wrong
   // digest ("filesystem layer verification failed for digest ..." for layers), damaged compression. Once.
-  BlobInfo commit(const oci::Descriptor& expected);
+  BlobInfo commit(const oci::Descriptor& expected, const std::stop_token& stop = {});
 
  private:
   friend class ContentStore;
   BlobWriter(ContentStore& store, std::string lease_id, oci::DigestAlgorithm algorithm, Kind kind);
   void check(const oci::Descriptor& expected);
-  std::optional<LayerContent> finish_layer();
+  std::optional<LayerContent> finish_layer(const std::stop_token& stop);
+  void record(const BlobInfo& info);
 
   ContentStore& store_;
   std::string lease_id_;
@@ -71,11 +74,15 @@ class BlobWriter final : public base::Sink {
   Kind kind_;
 };
 
+// kDataLoss unless the claimed size is the real one (security-reliability A.1/6): a descriptor may be of another
+// document than the one that the blob came in by.
+void require_size(const oci::Descriptor& claimed, std::int64_t size_bytes);
+
 // Thread-safe.
 class ContentStore {
  public:
-  // Removes what an earlier run left: unfinished ingests, files that the index does not know, and blobs that nothing
-  // has needed for `keep_unreferenced`.
+  // Removes what an earlier run left: unfinished ingests and files that the index does not know. Blobs that nothing has
+  // needed for `keep_unreferenced` are removed now and at most once an hour.
   ContentStore(const StoreLayout& layout, MetadataDb& database, base::Logger& logger,
                std::chrono::hours keep_unreferenced = std::chrono::hours(24));
 
@@ -109,12 +116,16 @@ class ContentStore {
   void remove_leftovers();
   void remove_unknown_files(oci::DigestAlgorithm algorithm);
   void remove_unreferenced(base::Timestamp before);
+  void remove_unreferenced_if_due();
+  void remove_if_unknown(const oci::Digest& digest) noexcept;  // under the digest's lock
   std::mutex& lock_of(const oci::Digest& digest);
   std::optional<BlobInfo> check_file(std::optional<BlobInfo> info) const;
 
   const StoreLayout& layout_;
   MetadataDb& database_;
   base::Logger& logger_;
+  const std::chrono::hours keep_unreferenced_;
+  std::atomic<std::chrono::steady_clock::time_point> next_removal_;
   // Between rename and row on one side and row and unlink on the other; by digest.
   std::array<std::mutex, 64> digest_locks_;
 };

@@ -41,7 +41,9 @@ std::optional<oci::Digest> resolve(Database& database, std::string_view argument
   const oci::ImageArgument parsed = oci::parse_image_argument(argument);
   if (parsed.id) {
     if (image_table::find(database, *parsed.id)) return parsed.id;
-    return find_by_id(database, parsed.id->to_string());
+    // Of several that share a platform's manifest or config the one with a name is meant.
+    const auto images = image_table::find_images_by_content(database, parsed.id->to_string());
+    return images.empty() ? std::nullopt : std::optional(images.front());
   }
   if (const auto digest = find_digest_of(database, *parsed.reference)) return digest;
   if (const auto prefix = find_id_prefix(argument)) return find_by_id(database, *prefix);
@@ -59,7 +61,7 @@ std::vector<oci::RepositoryName> ImageRecord::repositories() const {
   std::vector<oci::RepositoryName> names = digest_references;
   for (const auto& tag : tags) names.push_back(tag.repository());
   std::ranges::sort(names);
-  names.erase(std::ranges::unique(names).begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
 }
 
@@ -130,10 +132,10 @@ RemovalResult ImageStore::remove(const Removal& removal) {
   RemovalResult result;
   {
     auto write = database_.write();
-    for (const auto& name : removal.names) image_table::remove_name(*write, removal.image, name);
+    for (const auto& name : removal.names)
+      if (image_table::remove_name(*write, removal.image, name)) result.removed_names.push_back(name);
     if (removal.even_if_named || !image_table::has_names(*write, removal.image)) {
-      image_table::remove_image(*write, removal.image);
-      result.image_removed = true;
+      result.image_removed = image_table::remove_image(*write, removal.image);
       freed = blob_table::remove_unreferenced(*write, removal.image, result.freed_bytes);
     }
     write.commit();

@@ -62,6 +62,8 @@ struct Removal {
 };
 
 struct RemovalResult {
+  // Of those asked for, the ones that were still there.
+  std::vector<oci::Reference> removed_names = {};
   bool image_removed = false;
   std::int64_t freed_bytes = 0;
 };

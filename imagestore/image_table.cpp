@@ -93,16 +93,45 @@ ConfigSummary summary_of(Database& database, const oci::Digest& manifest) {
 constexpr std::string_view kImageColumns =
     "SELECT digest, media_type, size, manifest, created_at, labels, content_size, tagged_at FROM image ";
 
-oci::Platform read_platform(const Query& query) {
-  const auto json = query.find_text(3);
-  return json ? oci::platform_from_json(base::parse_json(*json, "stored platform")) : oci::Platform{};
+// A document below an image, with the descriptor that its index has for it.
+struct TreeNode {
+  std::string digest;
+  std::optional<std::string> descriptor;
+};
+
+std::vector<TreeNode> manifest_links(Database& database, const std::string& parent) {
+  std::vector<TreeNode> children;
+  Query query(database, "SELECT child, descriptor FROM link WHERE parent=?1 AND role='manifest' ORDER BY position");
+  query.bind(parent);
+  while (query.step()) children.push_back({query.text(0), query.text(1)});
+  return children;
 }
 
-// As its index has it; of an image without index from the columns.
-oci::Descriptor read_descriptor(const Query& query) {
-  if (!query.is_null(1)) return parse_descriptor(query.text(1));
-  const oci::Digest digest = oci::parse_digest(query.text(0));
-  return {.media_type = query.text(2), .digest = digest, .size_bytes = query.integer(4)};
+std::optional<ImageVariant> find_variant(Database& database, const TreeNode& node) {
+  Query query(
+      database,
+      "SELECT manifest.media_type, manifest.platform, blob.size, config.child FROM manifest JOIN blob USING(digest)"
+      " JOIN link AS config ON config.parent=manifest.digest AND config.role='config'"
+      " WHERE manifest.digest=?1 AND manifest.kind='image'");
+  query.bind(node.digest);
+  if (!query.step()) return std::nullopt;
+  const oci::Digest digest = oci::parse_digest(node.digest);
+  oci::Descriptor descriptor{.media_type = query.text(0), .digest = digest, .size_bytes = query.integer(2)};
+  if (node.descriptor) descriptor = parse_descriptor(*node.descriptor);
+  oci::Platform platform;
+  if (const auto json = query.find_text(1))
+    platform = oci::platform_from_json(base::parse_json(*json, "stored platform"));
+  const oci::Digest config = oci::parse_digest(query.text(3));
+  return ImageVariant{std::move(descriptor), std::move(platform), config};
+}
+
+// Each document once, however often the indexes above it name it: there may be a thousand entries on every level.
+void collect_variants(Database& database, const TreeNode& node, int depth, std::set<std::string>& seen,
+                      std::vector<ImageVariant>& variants) {
+  if (depth > oci::kMaxIndexDepth + 1 || !seen.insert(node.digest).second) return;
+  if (auto variant = find_variant(database, node)) variants.push_back(*std::move(variant));
+  for (const TreeNode& child : manifest_links(database, node.digest))
+    collect_variants(database, child, depth + 1, seen, variants);
 }
 
 ImageRecord read_image(const Query& query) {
@@ -177,11 +206,12 @@ void upsert_image(Database& database, const oci::Descriptor& target, const oci::
       .run();
 }
 
-void remove_image(Database& database, const oci::Digest& image) {
+bool remove_image(Database& database, const oci::Digest& image) {
   const std::string digest = image.to_string();
   Query(database, "DELETE FROM tag WHERE image=?1").bind(digest).run();
   Query(database, "DELETE FROM digest_reference WHERE image=?1").bind(digest).run();
   Query(database, "DELETE FROM image WHERE digest=?1").bind(digest).run();
+  return database.changes() > 0;
 }
 
 NameChange set_tag(Database& database, const oci::Reference& name, const oci::Digest& image, base::Timestamp now) {
@@ -207,7 +237,7 @@ NameChange add_digest_reference(Database& database, const oci::RepositoryName& r
   return known ? NameChange::kUnchanged : NameChange::kCreated;
 }
 
-void remove_name(Database& database, const oci::Digest& image, const oci::Reference& name) {
+bool remove_name(Database& database, const oci::Digest& image, const oci::Reference& name) {
   if (name.tag()) {
     Query(database, "DELETE FROM tag WHERE repository=?1 AND tag=?2 AND image=?3")
         .bind(name.repository().to_string())
@@ -220,6 +250,7 @@ void remove_name(Database& database, const oci::Digest& image, const oci::Refere
         .bind(image.to_string())
         .run();
   }
+  return database.changes() > 0;
 }
 
 bool has_names(Database& database, const oci::Digest& image) {
@@ -290,25 +321,9 @@ std::vector<oci::Reference> list_tags(Database& database, const oci::RepositoryN
 }
 
 std::vector<ImageVariant> list_variants(Database& database, const oci::Digest& image) {
-  // The documents below the image, in index order; nesting is bounded by what was published.
   std::vector<ImageVariant> variants;
-  Query query(database,
-              "WITH RECURSIVE tree(digest, descriptor, path) AS ("
-              " SELECT ?1, NULL, ''"
-              " UNION ALL SELECT link.child, link.descriptor, tree.path || printf('%06d', link.position)"
-              " FROM link JOIN tree ON link.parent=tree.digest WHERE link.role='manifest' AND length(tree.path)<=24)"
-              " SELECT tree.digest, tree.descriptor, manifest.media_type, manifest.platform, blob.size, config.child"
-              " FROM tree JOIN manifest ON manifest.digest=tree.digest AND manifest.kind='image'"
-              " JOIN blob ON blob.digest=tree.digest"
-              " JOIN link AS config ON config.parent=tree.digest AND config.role='config' ORDER BY tree.path");
-  query.bind(image.to_string());
   std::set<std::string> seen;
-  while (query.step()) {
-    if (!seen.insert(query.text(0)).second) continue;
-    oci::Descriptor descriptor = read_descriptor(query);
-    oci::Platform platform = read_platform(query);
-    variants.push_back({std::move(descriptor), std::move(platform), oci::parse_digest(query.text(5))});
-  }
+  collect_variants(database, {image.to_string(), std::nullopt}, 0, seen, variants);
   return variants;
 }
 
@@ -329,7 +344,8 @@ std::vector<oci::Digest> find_images_by_content(Database& database, const std::s
   collect(
       "WITH RECURSIVE above(digest) AS (SELECT child FROM link WHERE role IN ('manifest', 'config') AND child>=?1 AND"
       " child<?2 UNION SELECT link.parent FROM link JOIN above ON link.child=above.digest)"
-      " SELECT image.digest FROM image JOIN above USING(digest)");
+      " SELECT image.digest FROM image JOIN above USING(digest)"
+      " ORDER BY EXISTS(SELECT 1 FROM tag WHERE tag.image=image.digest) DESC, image.digest");
   return images;
 }
 

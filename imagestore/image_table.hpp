@@ -14,11 +14,13 @@ void insert_manifest(Database& database, const ParsedManifest& manifest);
 // Inserts or refreshes what the image row says of what is present.
 void upsert_image(Database& database, const oci::Descriptor& target, const oci::PlatformMatcher& host,
                   base::Timestamp now);
-void remove_image(Database& database, const oci::Digest& image);
+// Whether it was there.
+bool remove_image(Database& database, const oci::Digest& image);
 
 NameChange set_tag(Database& database, const oci::Reference& name, const oci::Digest& image, base::Timestamp now);
 NameChange add_digest_reference(Database& database, const oci::RepositoryName& repository, const oci::Digest& image);
-void remove_name(Database& database, const oci::Digest& image, const oci::Reference& name);
+// Whether it was there.
+bool remove_name(Database& database, const oci::Digest& image, const oci::Reference& name);
 bool has_names(Database& database, const oci::Digest& image);
 
 std::vector<ImageRecord> list(Database& database);

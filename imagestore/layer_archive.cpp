@@ -27,7 +27,8 @@ void check(archive* reader, la_ssize_t result) {
 
 }  // namespace
 
-LayerContent diff_id_of_file(const std::filesystem::path& path, const DecompressionLimits& limits) {
+LayerContent diff_id_of_file(const std::filesystem::path& path, const DecompressionLimits& limits,
+                             const std::stop_token& stop) {
   const std::unique_ptr<archive, Closer> reader(archive_read_new());
   if (!reader) throw std::bad_alloc();
   check(reader.get(), archive_read_support_filter_bzip2(reader.get()));
@@ -41,6 +42,7 @@ LayerContent diff_id_of_file(const std::filesystem::path& path, const Decompress
   std::vector<std::byte> buffer(kBlockBytes);
   std::int64_t total = 0;
   for (;;) {
+    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "layer verification cancelled");
     const la_ssize_t count = archive_read_data(reader.get(), buffer.data(), buffer.size());
     check(reader.get(), count);
     if (count == 0) return {hasher.finish(), total};

@@ -130,11 +130,24 @@ MetadataDb::~MetadataDb() {
   idle_readers_.lock()->clear();  // before the writer, whose close checkpoints
 }
 
-MetadataDb::Write::Write(std::mutex& mutex, Database& database)
-    : lock_(mutex), database_(database), transaction_(database, Transaction::Kind::kWrite) {}
+MetadataDb::Write::Synchronous::Synchronous(Database& database, Durability durability)
+    : database_(database), durability_(durability) {
+  if (durability_ == Durability::kThisRun) Query(database_, "PRAGMA synchronous=NORMAL").run();
+}
 
-MetadataDb::Write MetadataDb::write() {
-  return {write_mutex_, writer_};
+MetadataDb::Write::Synchronous::~Synchronous() {
+  // Cannot fail: nothing is read or written for it.
+  if (durability_ == Durability::kThisRun) Query(database_, "PRAGMA synchronous=FULL").run();
+}
+
+MetadataDb::Write::Write(std::mutex& mutex, Database& database, Durability durability)
+    : lock_(mutex),
+      database_(database),
+      synchronous_(database, durability),
+      transaction_(database, Transaction::Kind::kWrite) {}
+
+MetadataDb::Write MetadataDb::write(Durability durability) {
+  return {write_mutex_, writer_, durability};
 }
 
 MetadataDb::Read::Read(MetadataDb& owner, std::unique_ptr<Database> database)

@@ -20,6 +20,9 @@ class MetadataDb {
   explicit MetadataDb(std::filesystem::path path);
   ~MetadataDb();
 
+  // kThisRun: not synced by itself, for leases, which do not outlive the daemon (a later durable commit syncs it too).
+  enum class Durability { kPowerLoss, kThisRun };
+
   // Holds the writing connection for one transaction; keep it short.
   class Write {
    public:
@@ -28,12 +31,25 @@ class MetadataDb {
 
    private:
     friend class MetadataDb;
-    Write(std::mutex& mutex, Database& database);
+    Write(std::mutex& mutex, Database& database, Durability durability);
+    // SQLite takes a change of synchronous only between transactions.
+    class Synchronous {
+     public:
+      Synchronous(Database& database, Durability durability);
+      ~Synchronous();
+      Synchronous(const Synchronous&) = delete;
+      Synchronous& operator=(const Synchronous&) = delete;
+
+     private:
+      Database& database_;
+      Durability durability_;
+    };
     std::unique_lock<std::mutex> lock_;
     Database& database_;
+    Synchronous synchronous_;
     Transaction transaction_;
   };
-  Write write();
+  Write write(Durability durability = Durability::kPowerLoss);
 
   // A pooled reading connection inside one read transaction: everything read is of one moment.
   class Read {

@@ -100,6 +100,7 @@ ImageConfig config_from_json(const Json& root) {
 ImageConfig parse_image_config(std::string_view bytes) {
   const Json root = base::parse_json(bytes, "image config", {.max_bytes = kMaxConfigBytes});
   try {
+    refuse_case_variants(root, {"architecture", "os", "variant", "created", "config", "rootfs", "history"});
     return config_from_json(root);
   } catch (Error& error) {
     error.add_context("image config");

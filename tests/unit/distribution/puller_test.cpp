@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <thread>
 
 #include "tests/support/compression.hpp"
@@ -336,11 +337,11 @@ TEST_F(PullerTest, ManyPullsOfOneImageFetchEachBlobOnce) {
 TEST_F(PullerTest, ACancelledPullStopsItsTransferAtOnce) {
   const auto image = make_image();
   serve("app", "1", image);
-  registry.add_fault(
-      {.method = "GET", .path = blob_path(image.layers[0].first.digest), .times = -1, .stall_after_bytes = 3});
+  const std::string path = blob_path(image.layers[0].first.digest);
+  registry.add_fault({.method = "GET", .path = path, .times = -1, .stall_after_bytes = 3});
   std::stop_source stop;
   std::jthread canceller([&] {
-    registry.wait_for_requests(1, "GET", blob_path(image.layers[0].first.digest));
+    registry.wait_for_requests(1, "GET", path);
     stop.request_stop();
   });
   RecordingProgress progress;
@@ -350,6 +351,8 @@ TEST_F(PullerTest, ACancelledPullStopsItsTransferAtOnce) {
   } catch (const base::Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kCancelled);
   }
+  // The registry still stalls: only the end of the transfer itself removes its file.
+  EXPECT_TRUE(becomes_empty(store.root() / "ingest"));
 }
 
 TEST_F(PullerTest, AWatcherGoesOnWhenTheFirstIsCancelled) {
@@ -363,14 +366,70 @@ TEST_F(PullerTest, AWatcherGoesOnWhenTheFirstIsCancelled) {
     EXPECT_THROW(pull("app:1", progress, {}, stop.get_token()), base::Error);
   });
   ASSERT_TRUE(registry.wait_for_requests(1, "GET", path));
-  std::jthread second([&] { pull_lines("app:1"); });
-  // The second one's config and manifest are here already: its HEAD is the last it sends before it watches.
-  ASSERT_TRUE(registry.wait_for_requests(2, "HEAD", "/v2/app/manifests/1"));
+  RecordingProgress progress;
+  std::jthread second([&] { pull("app:1", progress); });
+  while (!progress.has(image.layers[0].first.digest.short_hex() + ": Pulling fs layer")) std::this_thread::yield();
   stop.request_stop();
   first.join();
   registry.release_stalls();
   second.join();
   EXPECT_TRUE(store.images().find_image(name("app:1")));
+  EXPECT_EQ(registry.count("GET", path), 1U);
+}
+
+TEST_F(PullerTest, AsksTheRegistryAlsoForADigestThatIsHereAlready) {
+  const auto image = make_image();
+  serve("app", "1", image);
+  pull_lines("app:1");
+  const auto [code, text] = pull_error("other@" + image.manifest.digest.to_string());
+  EXPECT_EQ(code, ErrorCode::kNotFound) << text;
+  EXPECT_EQ(store.images().get_image(name("app:1")).repositories().size(), 1U);
+}
+
+TEST_F(PullerTest, AWrongSizeIsRefusedAlsoForContentThatIsHereAlready) {
+  auto image = make_image({.layers = {"content"}});
+  serve("app", "1", image);
+  pull_lines("app:1");
+  const std::string size = "\"size\":7";
+  image.manifest_bytes.replace(image.manifest_bytes.find(size), size.size(), "\"size\":5");
+  serve("app", "2", image);
+  const auto [code, text] = pull_error("app:2");
+  EXPECT_EQ(code, ErrorCode::kDataLoss);
+  EXPECT_THAT(text, HasSubstr("is 7 bytes, not 5"));
+}
+
+TEST_F(PullerTest, FetchesADamagedDocumentAnew) {
+  const auto image = make_image();
+  serve("app", "1", image);
+  pull_lines("app:1");
+  for (const auto& digest : {image.manifest.digest, image.config.digest}) {
+    const auto path = store.content().blob_path(digest);
+    const auto size = std::filesystem::file_size(path);
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    std::ofstream(path, std::ios::trunc) << std::string(size, ' ');
+  }
+  serve("app", "2", image);
+  pull_lines("app:2");
+  EXPECT_EQ(store.content().read_blob(image.manifest.digest, 10000), image.manifest_bytes);
+  EXPECT_EQ(store.content().read_blob(image.config.digest, 10000), image.config_bytes);
+}
+
+// Three levels of a thousand entries for one digest each: a billion paths to one image.
+TEST_F(PullerTest, AnIndexOfManyCopiesIsNoMoreWorkThanItsBytes) {
+  const auto image = make_image();
+  auto below = image.manifest;
+  serve("app", std::nullopt, image);
+  for (int level = 0; level < 3; ++level) {
+    std::string entry = R"({"mediaType":")" + below.media_type + R"(","digest":")" + below.digest.to_string() +
+                        R"(","size":)" + std::to_string(below.size_bytes) + "}";
+    std::string index = R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[)";
+    for (int copy = 0; copy < 1000; ++copy) index += (copy == 0 ? "" : ",") + entry;
+    index += "]}";
+    below = registry.add_manifest("app", "1", std::string(oci::media_type::kOciIndex), index);
+    below.media_type = oci::media_type::kOciIndex;
+  }
+  pull_lines("app:1");
+  EXPECT_EQ(store.images().list_variants(below.digest).size(), 1U);
 }
 
 struct Refusal {

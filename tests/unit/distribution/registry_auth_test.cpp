@@ -33,7 +33,7 @@ TEST_F(RegistryAuth, BasicWithoutCredentials) {
   registry.require_basic("u", "p");
   const auto error = error_of([&] { client(registry).resolve("1", {}); });
   EXPECT_EQ(error.text(), head_url() + ": no basic auth credentials");
-  EXPECT_EQ(error.code(), ErrorCode::kUnauthenticated);
+  EXPECT_EQ(error.code(), ErrorCode::kPermissionDenied);
 }
 
 TEST_F(RegistryAuth, BasicRefused) {
@@ -170,8 +170,15 @@ TEST_F(RegistryAuth, FailuresAreNotRemembered) {
   registry.require_bearer("u", "p");
   registry.add_fault({.path = "/token", .status = 503});
   auto puller = client(registry, Access::kPull, password_auth("u", "p"));
-  EXPECT_THROW(puller.resolve("1", {}), RegistryError);
+  EXPECT_THROW(puller.resolve("1", {}), base::Error);
   EXPECT_NO_THROW(puller.resolve("1", {}));
+}
+
+TEST_F(RegistryAuth, ATokenServerThatIsNotThereSaysNothingOfTheImage) {
+  registry.require_bearer("", "");
+  registry.add_fault({.path = "/token", .times = -1, .status = 404});
+  const auto error = error_of([&] { client(registry).resolve("1", {}); });
+  EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
 }
 
 TEST_F(RegistryAuth, RevokedTokenIsFetchedAnewOnce) {

@@ -184,6 +184,22 @@ TEST_F(RegistrySessionTest, TokenGoesToTheRegistryAndPasswordToTheRealm) {
   EXPECT_EQ(http.requests[2].authorization.reveal(), "Bearer t");
 }
 
+TEST_F(RegistrySessionTest, APasswordGoesToNoOtherHostInPlainHttp) {
+  options.insecure_registries = {"reg.example:5000"};
+  for (const bool identity : {false, true}) {
+    ScriptedHttp http([](const HttpRequest& request) {
+      if (request.url.starts_with("https:"))
+        throw TransportError(TransportFailure::kTls, ErrorCode::kUnavailable, "tls");
+      return respond(401, {{"Www-Authenticate", R"(Bearer realm="http://collector.example/token",service="s")"}});
+    });
+    AuthConfig auth = password_auth("u", "p");
+    if (identity) auth.identity_token = base::Secret("refresh");
+    EXPECT_THROW(client(http, "reg.example:5000/a", auth).resolve("1", {}), base::Error);
+    for (const HttpRequest& request : http.requests)
+      EXPECT_EQ(request.url.find("collector.example"), std::string::npos) << request.url;
+  }
+}
+
 struct RealmCase {
   const char* name;
   const char* realm;

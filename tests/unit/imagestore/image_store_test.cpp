@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "base/error.hpp"
 #include "tests/support/test_store.hpp"
 
@@ -198,6 +200,41 @@ TEST(ImageStoreTest, KnowsWhereABlobIs) {
   EXPECT_EQ(store.content().list_sources(layer, "example.com"), std::vector<std::string>{"c"});
   store.images().remove({.image = image.manifest.digest, .even_if_named = true});
   EXPECT_TRUE(store.content().list_sources(layer, "example.com").empty());
+}
+
+// Removal takes rows first and files afterwards, a commit puts the file first: whatever the order, each blob that is
+// known has its file and each file is known.
+TEST(ImageStoreTest, RemovalAndPublicationAtOnceLoseNothing) {
+  TestStore store;
+  const auto image = make_image();
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([&] {
+        for (int round = 0; round < 40; ++round) store.publish(image, "app");
+      });
+      threads.emplace_back([&] {
+        for (int round = 0; round < 40; ++round)
+          store.images().remove({.image = image.manifest.digest, .even_if_named = true});
+      });
+    }
+  }
+  for (const auto& file : store.files()) EXPECT_TRUE(store.content().find_blob(oci::parse_digest(file))) << file;
+  store.publish(image, "app");
+  const auto lease = store.content().make_lease("check");
+  for (const auto& [layer, bytes] : image.layers) EXPECT_TRUE(store.content().find_blob(layer.digest, lease));
+  EXPECT_EQ(store.files().size(), 4U);
+}
+
+TEST(ImageStoreTest, ASecondRemovalFindsNothing) {
+  TestStore store;
+  const auto image = make_image();
+  store.publish(image, "app");
+  const Removal removal{.image = image.manifest.digest, .names = {name("app")}};
+  EXPECT_EQ(store.images().remove(removal).removed_names, removal.names);
+  const auto second = store.images().remove(removal);
+  EXPECT_TRUE(second.removed_names.empty());
+  EXPECT_FALSE(second.image_removed);
 }
 
 TEST(ImageStoreTest, TagNeedsTheImage) {
