@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/engine/engine_call.hpp"
 
+#include <array>
+
 #include "api/engine/http_error.hpp"
 #include "api/engine/json_message_stream.hpp"
 #include "base/encoding.hpp"
@@ -16,6 +18,7 @@ namespace {
 
 constexpr std::size_t kMaxFormBytes = std::size_t{64} * 1024;
 constexpr std::size_t kMaxUserAgentBytes = 512;
+constexpr std::size_t kMaxDroppedBytes = std::size_t{64} * 1024;
 
 bool is_form(const Headers& headers) {
   const std::string* type = headers.find("Content-Type");
@@ -39,6 +42,22 @@ std::string user_agent(const EngineCall& call) {
   return own + " UpstreamClient(" + escape_comment(base::printable(*client, kMaxUserAgentBytes)) + ")";
 }
 
+// A client that leaves is noticed once its body has been read: what no endpoint wants must not be in the way.
+void drop_body(base::Source& body) {
+  std::array<std::byte, 4 * 1024> scratch;
+  std::size_t dropped = 0;
+  try {
+    while (dropped < kMaxDroppedBytes) {
+      const std::size_t count = body.read(scratch);
+      if (count == 0) return;
+      dropped += count;
+    }
+  } catch (const Error& error) {
+    // Malformed framing matters to those who read the body only.
+    if (error.code() != ErrorCode::kDataLoss) throw;
+  }
+}
+
 }  // namespace
 
 void send_json(EngineCall& call, int status, std::string body) {
@@ -60,6 +79,7 @@ void merge_form(EngineCall& call) {
 }
 
 void run_streamed(EngineCall& call, const std::function<void(distribution::ProgressSink&)>& work) {
+  drop_body(*call.request.body);
   JsonMessageStream stream(call.response);
   const auto report = [&](std::string_view message, bool cancelled) {
     if (stream.has_started() && !cancelled) stream.fail(message);
@@ -77,7 +97,8 @@ void run_streamed(EngineCall& call, const std::function<void(distribution::Progr
 }
 
 distribution::OperationContext make_operation_context(const EngineCall& call) {
-  distribution::OperationContext context{.auth = {}, .user_agent = user_agent(call), .extra_headers = {}};
+  distribution::OperationContext context;
+  context.user_agent = user_agent(call);
   if (const std::string* auth = call.request.headers.find("X-Registry-Auth"))
     context.auth = distribution::parse_registry_auth(*auth);
   for (const auto& [name, value] : call.request.headers.all())

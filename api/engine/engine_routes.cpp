@@ -139,7 +139,7 @@ void refuse_version(Response& response, std::string_view version, const std::str
 }
 
 void set_common_headers(Response& response, const std::string& daemon_version) {
-  response.set_header("Server", "lighterd/" + daemon_version + " (linux)");
+  response.set_header("Server", "Docker/" + daemon_version + " (linux)");
   response.set_header("Api-Version", std::string(kMaxApiVersion));
   response.set_header("Ostype", "linux");
 }

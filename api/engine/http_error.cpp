@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/engine/http_error.hpp"
 
-#include "api/engine/json_text.hpp"
+#include "api/http/fault.hpp"
 
 namespace lighterd::api {
 
@@ -37,9 +37,7 @@ int http_status(ErrorCode code) noexcept {
 }
 
 std::string error_body(std::string_view message) {
-  std::string body = R"({"message":)";
-  append_json_string(body, message);
-  return body + "}\n";
+  return fault_body(std::string(message));
 }
 
 void send_error(Response& response, int status, std::string_view message) {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "api/engine/endpoints.hpp"
 #include "api/engine/parameters.hpp"
 #include "base/error.hpp"
@@ -33,8 +35,8 @@ void images_create(EngineCall& call) {
   call.subject = reference.familiar();
   if (reference.repository().familiar() == "scratch")
     throw Error(ErrorCode::kPermissionDenied, "'scratch' is a reserved name");
-  const distribution::PullRequest request{
-      .reference = reference, .platform = platform, .context = make_operation_context(call)};
+  distribution::OperationContext context = make_operation_context(call);
+  const distribution::PullRequest request{.reference = reference, .platform = platform, .context = std::move(context)};
   run_streamed(call, [&](distribution::ProgressSink& progress) {
     call.services.puller.pull(request, progress, call.request.stop);
   });

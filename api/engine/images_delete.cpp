@@ -68,6 +68,12 @@ Removal plan(EngineCall& call, Force force) {
   return plan_image(images.get_image(call.name()), force);
 }
 
+// As the look-up names what it does not find.
+std::string familiar_name(const std::string& name) {
+  const oci::ImageArgument argument = oci::parse_image_argument(name);
+  return argument.id ? argument.id->to_string() : argument.reference->with_default_tag().familiar();
+}
+
 void require_no_platforms(const EngineCall& call, Force force) {
   if (call.version.is_before(50) || list_json_platforms(call.parameters, "platforms").empty()) return;
   if (force == Force::kNo)
@@ -76,9 +82,10 @@ void require_no_platforms(const EngineCall& call, Force force) {
   throw Error(ErrorCode::kNotImplemented, "removing single platforms of an image is not implemented yet");
 }
 
+// Of what was planned, only what was still there: of several clients that remove the same, one does.
 std::string result_json(const Removal& removal, const imagestore::RemovalResult& result) {
   nlohmann::ordered_json items = nlohmann::ordered_json::array();
-  for (const oci::Reference& name : removal.names) items.push_back({{"Untagged", name.familiar()}});
+  for (const oci::Reference& name : result.removed_names) items.push_back({{"Untagged", name.familiar()}});
   if (result.image_removed) items.push_back({{"Deleted", removal.image.to_string()}});
   return items.dump();
 }
@@ -91,7 +98,10 @@ void images_delete(EngineCall& call) {
   const Force force = get_bool(call.parameters, "force") ? Force::kYes : Force::kNo;
   require_no_platforms(call, force);
   const Removal removal = plan(call, force);
-  send_json(call, 200, result_json(removal, call.services.images.remove(removal)));
+  const imagestore::RemovalResult result = call.services.images.remove(removal);
+  if (result.removed_names.empty() && !result.image_removed)
+    throw Error(ErrorCode::kNotFound, "No such image: " + familiar_name(call.name()));
+  send_json(call, 200, result_json(removal, result));
 }
 
 }  // namespace lighterd::api

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "api/engine/endpoints.hpp"
 #include "api/engine/parameters.hpp"
 #include "base/encoding.hpp"
@@ -37,10 +39,9 @@ void images_push(EngineCall& call) {
   merge_form(call);
   const oci::Reference reference = parse_push_reference(call);
   call.subject = reference.familiar();
-  distribution::PushRequest request{.repository = reference.repository(),
-                                    .tag = reference.tag(),
-                                    .platform = {},
-                                    .context = make_operation_context(call)};
+  distribution::OperationContext context = make_operation_context(call);
+  distribution::PushRequest request{
+      .repository = reference.repository(), .tag = reference.tag(), .platform = {}, .context = std::move(context)};
   if (call.version.is_at_least(46)) request.platform = find_json_platform(call.parameters, "platform");
   if (call.request.headers.find("X-Registry-Auth") == nullptr) read_body_credentials(call, request.context.auth);
   run_streamed(call, [&](distribution::ProgressSink& progress) {

@@ -44,9 +44,9 @@ bool parse_bool(std::string_view text) {
   return std::ranges::find(kFalse, base::to_lower(base::trim(text))) == kFalse.end();
 }
 
-bool get_bool(const Parameters& parameters, std::string_view name, IfAbsent if_absent) {
+bool get_bool(const Parameters& parameters, std::string_view name) {
   const std::string* value = parameters.find(name);
-  return value == nullptr ? if_absent == IfAbsent::kTrue : parse_bool(*value);
+  return value != nullptr && parse_bool(*value);
 }
 
 std::string get_text(const Parameters& parameters, std::string_view name) {

@@ -12,11 +12,9 @@
 
 namespace lighterd::api {
 
-// Trimmed and lower-cased "", "0", "no", "false" and "none" are false, anything else is true; absent is what IfAbsent
-// says.
-enum class IfAbsent { kFalse, kTrue };
+// Trimmed and lower-cased "", "0", "no", "false" and "none" are false, anything else is true; absent is false.
 bool parse_bool(std::string_view text);
-bool get_bool(const Parameters& parameters, std::string_view name, IfAbsent if_absent = IfAbsent::kFalse);
+bool get_bool(const Parameters& parameters, std::string_view name);
 
 // Empty if absent.
 std::string get_text(const Parameters& parameters, std::string_view name);

@@ -20,6 +20,8 @@ Exchange::Exchange(ServerContext& context, Wire& wire, Request request, const Bo
       handler_(std::move(handler)) {
   request_.body = &body_;
   request_.stop = stop_.get_token();
+  // A handler that does not read would otherwise never learn that its client has left: all that was to come is here.
+  if (framing.kind == BodyKind::kLength && buffered_.size() >= framing.length_bytes) body_complete_ = true;
 }
 
 // A client that closes its writing side has left only if it has nothing more to send. The two sides meet here
@@ -72,6 +74,8 @@ void Exchange::answer_failure(WorkerResponse& response, const std::exception& fa
       context_.logger.debug("request cancelled", {{"path", request_.path}, {"reason", failure.what()}});
     else
       context_.logger.error("handler failed", {{"path", request_.path}, {"error", failure.what()}});
+    // Nobody waits for the answer to what was cancelled for that reason.
+    if (cancelled && stop_.stop_requested()) return;
     if (!response.started()) response.send(500, "application/json", fault_body(failure.what()));
   } catch (const std::exception&) {
     // The client is gone; the outcome says so.

@@ -14,6 +14,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -83,10 +84,17 @@ UniqueFd lock_path(const std::filesystem::path& path) {
   }
 }
 
-bool somebody_answers(const sockaddr_un& address) {
+// Only a refusal says that nobody listens: EACCES, say, does not.
+void require_stale(const std::filesystem::path& path, const sockaddr_un& address) {
   const UniqueFd fd = make_socket(AF_UNIX);
+  const bool connected = ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  const int reason = connected ? 0 : errno;
+  if (reason == ECONNREFUSED || reason == ENOENT) return;
   // A full backlog (EAGAIN) is an answer, too.
-  return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 || errno == EAGAIN;
+  if (connected || reason == EAGAIN)
+    throw Error(ErrorCode::kAlreadyExists, "another server answers on " + path.string());
+  throw Error(ErrorCode::kAlreadyExists,
+              "another server may have " + path.string() + ": " + std::generic_category().message(reason));
 }
 
 void remove_stale_socket(const std::filesystem::path& path, const sockaddr_un& address) {
@@ -96,7 +104,7 @@ void remove_stale_socket(const std::filesystem::path& path, const sockaddr_un& a
     throw base::errno_error(errno, path.string());
   }
   if (!S_ISSOCK(status.st_mode)) throw Error(ErrorCode::kAlreadyExists, path.string() + " exists and is no socket");
-  if (somebody_answers(address)) throw Error(ErrorCode::kAlreadyExists, "another server answers on " + path.string());
+  require_stale(path, address);
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw base::errno_error(errno, "remove " + path.string());
 }
 

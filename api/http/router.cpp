@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/http/router.hpp"
 
-#include <algorithm>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -95,11 +95,6 @@ std::optional<RouteMatch> Router::find(std::string_view method, std::string_view
       best = &entry;
   if (best == nullptr) return std::nullopt;
   return RouteMatch{&best->route, parameters_of(*best, segments)};
-}
-
-bool Router::has_path(std::string_view path) const {
-  const Segments segments = split_path(path);
-  return std::ranges::any_of(entries_, [&](const Entry& entry) { return matches(entry, segments); });
 }
 
 }  // namespace lighterd::api

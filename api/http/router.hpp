@@ -43,8 +43,6 @@ class Router {
   void add(Route route);
   // Nothing if no pattern matches with this method.
   std::optional<RouteMatch> find(std::string_view method, std::string_view path) const;
-  // Whether some pattern matches with another method (for servers that answer 405).
-  bool has_path(std::string_view path) const;
 
  private:
   enum class SegmentKind { kLiteral, kName, kGreedyName };

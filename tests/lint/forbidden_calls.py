@@ -24,7 +24,7 @@ EVERYWHERE = [
 NEAR_PISTACHE = [
     (r"(?:\.|->)\s*send\s*\(", "Peer::send and ResponseWriter::send write to whoever has the descriptor now"),
     (r"(?:\.|->)\s*stream\s*\(", "ResponseWriter::stream aborts the process"),
-    (r"(?:\.|->|::)\s*flush\s*\(", "Transport::flush races with its own queue"),
+    (r"\bflush\s*\(", "Transport::flush races with its own queue"),
     (r"(?<!:)\bResponseStream\b", "Pistache's ResponseStream aborts the process"),
     (r"\bputOnWire\b|\bsendImpl\b", "ResponseWriter writes to whoever has the descriptor now"),
 ]
@@ -77,6 +77,8 @@ SELF_TESTS = [
     ("send behind the bridge", {"api/http/a.cpp": '#include "api/http/io_transport.hpp"\nresponse . send(c);\n'}, ["api/http/a.cpp:2"]),
     ("stream", {"api/http/a.cpp": PISTACHE + "auto s = response.stream(c);\n"}, ["api/http/a.cpp:2"]),
     ("flush", {"api/http/a.cpp": PISTACHE + "Transport::flush();\n"}, ["api/http/a.cpp:2"]),
+    ("flush of itself", {"api/http/a.cpp": PISTACHE + "if (done) flush();\n"}, ["api/http/a.cpp:2"]),
+    ("a flush that is not Pistache's", {"api/http/connection.cpp": "flush();\n", "api/http/a.cpp": PISTACHE + "flush_all();\n"}, []),
     ("stream type", {"api/engine/a.cpp": "Pistache::Http::ResponseStream s;\n"}, ["api/engine/a.cpp:1"]),
     ("parser elsewhere", {"api/http/body.cpp": "Http::RequestParser p;\n"}, ["api/http/body.cpp:1"]),
     ("include outside", {"daemon/main.cpp": PISTACHE}, ["daemon/main.cpp:1"]),

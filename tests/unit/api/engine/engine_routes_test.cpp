@@ -12,7 +12,7 @@ TEST_F(Routes, EveryAnswerCarriesTheVersionHeaders) {
     EXPECT_EQ(response.headers.at("Api-Version"), "1.55") << target;
     EXPECT_EQ(response.headers.at("Ostype"), "linux") << target;
     EXPECT_EQ(response.headers.at("Docker-Experimental"), "false") << target;
-    EXPECT_EQ(response.headers.at("Server"), "lighterd/1.2.3 (linux)") << target;
+    EXPECT_EQ(response.headers.at("Server"), "Docker/1.2.3 (linux)") << target;
   }
 }
 

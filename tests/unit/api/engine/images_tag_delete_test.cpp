@@ -1,4 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <latch>
+#include <thread>
+
 #include "tests/unit/api/engine/engine_fixture.hpp"
 
 namespace lighterd::tests {
@@ -120,6 +124,26 @@ TEST_F(Delete, LastNameTakesTheImage) {
   EXPECT_EQ(remove("a:1").body, R"([{"Untagged":"a:1"},{"Deleted":")" + id_ + "\"}]\n");
   EXPECT_FALSE(exists());
   EXPECT_TRUE(store_.files().empty());
+}
+
+TEST_F(Delete, OneOfManyAtOnceDoesIt) {
+  for (int round = 0; round < 20; ++round) {
+    store_.publish(image_, "a:1");
+    std::atomic<int> removed{0};
+    std::atomic<int> missing{0};
+    std::latch together(4);
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 4; ++i)
+      clients.emplace_back([&] {
+        together.arrive_and_wait();
+        const FakeResponse response = remove("a:1");
+        if (response.status == 200) ++removed;
+        if (response.status == 404 && message_of(response) == "No such image: a:1") ++missing;
+      });
+    clients.clear();
+    EXPECT_EQ(removed, 1);
+    EXPECT_EQ(missing, 3);
+  }
 }
 
 TEST_F(Delete, OneOfSeveralNamesIsOnlyUntagged) {

@@ -116,7 +116,25 @@ TEST_F(Transfer, ClientHeadersReachTheRegistry) {
 
   Call anonymous = pull;
   anonymous.headers = {{"X-Registry-Auth", "garbage!"}};
-  EXPECT_EQ(ask(anonymous).status, 401);
+  EXPECT_EQ(ask(anonymous).status, 403);
+}
+
+// Behind an unread body the server does not see that the client has left.
+TEST_F(Transfer, ABodyThatNobodyWantsIsDroppedUpToABound) {
+  serve("app", "1", make_image());
+  for (const auto& [size, left] : {std::pair<std::size_t, bool>{2, false}, {64 * 1024, false}, {1024 * 1024, true}}) {
+    TextSource body(std::string(size, ' '));
+    api::Request request;
+    request.method = "POST";
+    request.path = "/images/create";
+    request.query = api::Parameters::parse("fromImage=" + registry_.host() + "/app&tag=1");
+    request.body = &body;
+    FakeResponse response;
+    api_.dispatch(request).handler(request, response);
+    EXPECT_EQ(response.status, 200) << size;
+    std::byte next;
+    EXPECT_EQ(body.read({&next, 1}) == 1, left) << size;
+  }
 }
 
 TEST_F(Transfer, PlatformIsIgnoredBefore132) {

@@ -14,12 +14,11 @@ TEST(Parameters, BooleansAreMobys) {
   for (const char* text : {"1", "true", "True", "yes", "off", "2", "nil", "00"}) EXPECT_TRUE(parse_bool(text)) << text;
 }
 
-TEST(Parameters, AbsentBooleanIsItsDefault) {
+TEST(Parameters, AbsentBooleanIsFalse) {
   const Parameters parameters = Parameters::parse("force=True&quiet=");
   EXPECT_TRUE(get_bool(parameters, "force"));
   EXPECT_FALSE(get_bool(parameters, "other"));
-  EXPECT_TRUE(get_bool(parameters, "other", IfAbsent::kTrue));
-  EXPECT_FALSE(get_bool(parameters, "quiet", IfAbsent::kTrue));
+  EXPECT_FALSE(get_bool(parameters, "quiet"));
 }
 
 TEST(Parameters, JsonPlatformKeysMayHaveAnyCase) {

@@ -44,14 +44,17 @@ class ListenerTest : public testing::Test {
     return result;
   }
 
-  // As a server that was killed leaves it.
-  void leave_stale_socket() const {
-    const base::UniqueFd fd(::socket(AF_UNIX, SOCK_STREAM, 0));
+  base::UniqueFd bind_socket(int type) const {
+    base::UniqueFd fd(::socket(AF_UNIX, type, 0));
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     std::strncpy(address.sun_path, path().c_str(), sizeof address.sun_path - 1);
-    ASSERT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    EXPECT_EQ(::bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    return fd;
   }
+
+  // As a server that was killed leaves it.
+  void leave_stale_socket() const { bind_socket(SOCK_STREAM); }
 
   TempDirectory directory_;
 };
@@ -119,6 +122,12 @@ TEST_F(ListenerTest, DoesNotStealALiveSocketOfAServerWithoutLock) {
   ASSERT_EQ(::listen(fd.get(), 1), 0);
   EXPECT_EQ(code_of([&] { listen(); }), name_of(ErrorCode::kAlreadyExists));
   Client::to_unix(path());
+}
+
+TEST_F(ListenerTest, DoesNotRemoveASocketOfWhichItCannotTell) {
+  const base::UniqueFd fd = bind_socket(SOCK_DGRAM);
+  EXPECT_EQ(code_of([&] { listen(); }), name_of(ErrorCode::kAlreadyExists));
+  EXPECT_TRUE(std::filesystem::is_socket(path()));
 }
 
 TEST_F(ListenerTest, OneOfManyThatStartAtOnceWins) {

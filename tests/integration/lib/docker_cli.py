@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The docker command as a user has it, pointed at the daemon under test."""
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from lib.process import find_program
+from lib.wait import SLOWNESS
+
+TIMEOUT_SECONDS = 20 * SLOWNESS
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+class DockerCli:
+    def __init__(self, host: str, config: Path):
+        self._program = find_program("docker")
+        self._config = config
+        config.mkdir(parents=True, exist_ok=True)
+        self.env = {key: value for key, value in os.environ.items() if not key.startswith("DOCKER_")}
+        self.env.update(DOCKER_HOST=host, DOCKER_CONFIG=str(config), LC_ALL="C.UTF-8")
+
+    def log_in(self, registry: str, user: str, password: str) -> None:
+        """Leaves what `docker login` leaves."""
+        path = self._config / "config.json"
+        config = json.loads(path.read_text()) if path.exists() else {"auths": {}}
+        config["auths"][registry] = {"auth": base64.b64encode(f"{user}:{password}".encode()).decode()}
+        path.write_text(json.dumps(config))
+
+    def run(self, *arguments: str, answers: str = "") -> Result:
+        """`answers` are what the user types; without them the CLI waits for ever when it asks for a login."""
+        try:
+            done = subprocess.run([self._program, *arguments], env=self.env, input=answers.encode(), check=False,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT_SECONDS)
+        except subprocess.TimeoutExpired as expired:
+            raise AssertionError(f"docker {' '.join(arguments)} does not end: {expired.output}") from None
+        return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def ok(self, *arguments: str) -> Result:
+        result = self.run(*arguments)
+        assert result.code == 0, f"docker {' '.join(arguments)}: {result.code}\n{result.out}\n{result.err}"
+        return result
+
+    def fails(self, *arguments: str) -> str:
+        """What it says on standard error."""
+        result = self.run(*arguments)
+        assert result.code != 0, f"docker {' '.join(arguments)} succeeded: {result.out}"
+        return result.err.strip()
+
+    def json(self, *arguments: str) -> object:
+        return json.loads(self.ok(*arguments).out)
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        return subprocess.Popen([self._program, *arguments], env=self.env, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
