@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "distribution/body_source.hpp"
+#include "distribution/error_copy.hpp"
 #include "distribution/registry_error.hpp"
 
 namespace lighterd::distribution {
@@ -158,21 +159,13 @@ Authenticator::Token Authenticator::fetch_and_publish(const std::string& key, co
     if (token != nullptr) state->tokens.insert_or_assign(key, *token);
     fetched_.notify_all();
   };
-  // Waiters get copies: contexts are added to an exception on its way up.
   try {
     Token token = fetch_token(challenge, registry, scopes, stop);
     publish(&token, nullptr);
     return token;
-  } catch (const RegistryError& error) {
-    publish(nullptr, [error] { throw error; });
-    throw;
-  } catch (const TransportError& error) {
-    publish(nullptr, [error] { throw error; });
-    throw;
   } catch (const Error& error) {
-    const bool cancelled = error.code() == ErrorCode::kCancelled;
-    publish(
-        nullptr, cancelled ? std::function<void()>() : [error] { throw error; });
+    // A waiter is not cancelled with the one who fetched: it fetches anew.
+    publish(nullptr, error.code() == ErrorCode::kCancelled ? std::function<void()>() : copy_current_error());
     throw;
   } catch (...) {
     publish(nullptr, nullptr);

@@ -9,11 +9,12 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "distribution/error_copy.hpp"
 
 namespace lighterd::distribution {
 
 void Transfer::rethrow() const {
-  if (error_) std::rethrow_exception(error_);
+  if (rethrow_) rethrow_();
 }
 
 namespace {
@@ -76,8 +77,9 @@ void TransferQueue::State::start(const std::shared_ptr<Job>& job) {
   } catch (const std::system_error&) {  // too many threads
     threads.pop_front();
     forget(job);
-    job->transfer->error_ = std::make_exception_ptr(
-        base::Error(base::ErrorCode::kUnavailable, "cannot start a transfer: no thread is to be had"));
+    job->transfer->rethrow_ = [] {
+      throw base::Error(base::ErrorCode::kUnavailable, "cannot start a transfer: no thread is to be had");
+    };
     job->transfer->state_.store(Transfer::State::kFailed, std::memory_order_release);
   }
   note_change();
@@ -93,7 +95,7 @@ void TransferQueue::State::run(const std::shared_ptr<Job>& job, std::list<std::j
   try {
     job->work(*job->transfer, job->stop.get_token());
   } catch (...) {
-    job->transfer->error_ = std::current_exception();
+    job->transfer->rethrow_ = copy_current_error();
     result = Transfer::State::kFailed;
   }
   job->work = nullptr;  // lets go of what it captured before anybody learns that it ended

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <exception>
 #include <functional>
 #include <memory>
 #include <stop_token>
@@ -27,14 +26,14 @@ class Transfer {
   std::int64_t current_bytes() const { return current_bytes_.load(std::memory_order_relaxed); }
   // For the work itself: how far it is.
   void set_current_bytes(std::int64_t bytes) { current_bytes_.store(bytes, std::memory_order_relaxed); }
-  // Throws what the work threw, once the state is kFailed.
+  // Throws a copy of what the work threw, once the state is kFailed.
   void rethrow() const;
 
  private:
   friend class TransferQueue;
   std::atomic<State> state_ = State::kWaiting;
   std::atomic<std::int64_t> current_bytes_ = 0;
-  std::exception_ptr error_;  // written before the state becomes kFailed
+  std::function<void()> rethrow_;  // written before the state becomes kFailed
 };
 
 using TransferWork = std::function<void(Transfer& transfer, std::stop_token stop)>;
