@@ -44,14 +44,15 @@ class DistributionFixture {
  public:
   DistributionFixture() = default;
 
+  // The queues last: their threads use everything above and are joined first.
+  base::Logger logger{base::LogLevel::kError};
+  oci::Platform host{.architecture = "amd64", .os = "linux", .os_version = {}, .os_features = {}, .variant = {}};
+  distribution::RegistryOptions options;
   TestStore store;
   FakeRegistry registry;
   distribution::CurlHttpClient http;
-  distribution::RegistryOptions options;
   distribution::TransferQueue downloads{3};
   distribution::TransferQueue uploads{5};
-  oci::Platform host{.architecture = "amd64", .os = "linux", .os_version = {}, .os_features = {}, .variant = {}};
-  base::Logger logger{base::LogLevel::kError};
 
   distribution::DistributionServices services() {
     return {http, options, store.content(), store.images(), downloads, uploads, host, logger};
