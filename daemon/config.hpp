@@ -41,7 +41,8 @@ struct CommandLine {
 };
 
 // Defaults are /run/lighterd.sock and /var/lib/lighterd for root, $XDG_RUNTIME_DIR/lighterd.sock (lighterd.sock in the
-// data root without such a folder) and $XDG_DATA_HOME/lighterd otherwise. Never throws for bad input: that is exit_code 2 with a text.
+// data root without such a folder) and $XDG_DATA_HOME/lighterd otherwise. Never throws for bad input: that is exit_code
+// 2 with a text.
 CommandLine parse_command_line(int argc, const char* const* argv);
 
 }  // namespace lighterd::daemon
