@@ -45,7 +45,7 @@ std::optional<oci::Digest> resolve(Database& database, std::string_view argument
     const auto images = image_table::find_images_by_content(database, parsed.id->to_string());
     return images.empty() ? std::nullopt : std::optional(images.front());
   }
-  if (const auto digest = find_digest_of(database, *parsed.reference)) return digest;
+  if (auto digest = find_digest_of(database, *parsed.reference)) return digest;
   if (const auto prefix = find_id_prefix(argument)) return find_by_id(database, *prefix);
   return std::nullopt;
 }

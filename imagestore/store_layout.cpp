@@ -40,7 +40,8 @@ void make_file(const std::filesystem::path& path, std::string_view content) {
 
 }  // namespace
 
-StoreLayout::StoreLayout(std::filesystem::path root) : root_(std::filesystem::absolute(root).lexically_normal()) {
+StoreLayout::StoreLayout(const std::filesystem::path& root)
+    : root_(std::filesystem::absolute(root).lexically_normal()) {
   if (!root_.has_filename()) root_ = root_.parent_path();
   std::filesystem::create_directories(root_.parent_path());
   make_directory(root_);

@@ -23,7 +23,7 @@ class StoreLayout {
  public:
   // Makes what is missing, durably, and takes the lock. kConflict when another daemon has it; kPermissionDenied when
   // the data root belongs to another user or can be written by group or others.
-  explicit StoreLayout(std::filesystem::path root);
+  explicit StoreLayout(const std::filesystem::path& root);
 
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path database() const { return root_ / "lighterd.db"; }

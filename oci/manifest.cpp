@@ -49,7 +49,7 @@ bool has(const Json& root, std::string_view key) {
 // A6: the type that was given if it is one of ours, else the body's, else what the members suggest. Schema 1 types
 // come back as such.
 std::string choose_type(const Json& root, std::string_view given) {
-  const std::string own = base::find_string(root, "mediaType").value_or("");
+  std::string own = base::find_string(root, "mediaType").value_or("");
   if (is_document(given)) {
     if (!own.empty() && own != given)
       refuse("if present, mediaType in manifest should be '" + std::string(given) + "' not '" +

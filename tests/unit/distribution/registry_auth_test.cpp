@@ -11,7 +11,6 @@ namespace lighterd::distribution {
 namespace {
 
 using base::ErrorCode;
-using tests::Fault;
 using namespace std::chrono_literals;
 
 class RegistryAuth : public RegistryTest {

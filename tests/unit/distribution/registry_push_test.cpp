@@ -8,7 +8,6 @@ namespace lighterd::distribution {
 namespace {
 
 using base::ErrorCode;
-using tests::Fault;
 using Kind = UploadResult::Kind;
 
 class RegistryPush : public RegistryTest {
