@@ -50,7 +50,7 @@ TEST(ContentStoreTest, RefusesWrongContentAndLeavesNothing) {
   TestStore store;
   const auto lease = store.content().make_lease("test");
   const auto expected = descriptor_of(kLayer, "right");
-  const auto write = [&](std::string_view bytes, oci::Descriptor wanted, BlobWriter::Kind kind) {
+  const auto write = [&](std::string_view bytes, const oci::Descriptor& wanted, BlobWriter::Kind kind) {
     const auto writer = store.content().start_blob(lease, oci::DigestAlgorithm::kSha256, kind);
     writer->write(base::as_bytes(bytes));
     writer->commit(wanted);

@@ -77,7 +77,7 @@ TEST_P(DamagedLayerTest, IsDataLoss) {
   }
 }
 
-std::string without_end(std::string text, std::size_t bytes) {
+std::string without_end(const std::string& text, std::size_t bytes) {
   return text.substr(0, text.size() - bytes);
 }
 
