@@ -221,12 +221,12 @@ class FakeRegistry::Server {
  private:
   void accept_loop();
   void serve(int fd);
-  bool answer(int fd, const RecordedRequest& request, const std::string& body);
+  bool answer(int fd, const RecordedRequest& request, const std::string& body, const Fault& fault);
   bool send_reply(int fd, const RecordedRequest& request, Reply reply, const Fault& fault);
   bool send_body(int fd, std::string_view body, const Fault& fault);
   bool stall();
   bool pause(std::chrono::milliseconds time);
-  Fault take_fault(const RecordedRequest& request);
+  Fault take_fault(const RecordedRequest& request);  // under the mutex
 
   Reply route(const RecordedRequest& request, const std::string& body);
   std::optional<Reply> refuse(const RecordedRequest& request, const Target& target);
@@ -308,17 +308,19 @@ void FakeRegistry::Server::serve(int fd) {
   }
   std::string body;
   while (const auto request = reader.read(body)) {
+    Fault fault;
     {
+      // At once: who waits for the request may rely on its fault being used up.
       const std::lock_guard lock(mutex);
+      fault = take_fault(*request);
       requests.push_back(*request);
       changed.notify_all();
     }
-    if (!answer(fd, *request, body)) return;
+    if (!answer(fd, *request, body, fault)) return;
   }
 }
 
 Fault FakeRegistry::Server::take_fault(const RecordedRequest& request) {
-  const std::lock_guard lock(mutex);
   for (Fault& fault : faults) {
     if (fault.times == 0 || !is_request(request, fault.method, fault.path)) continue;
     if (fault.skip > 0) {
@@ -343,8 +345,7 @@ bool FakeRegistry::Server::pause(std::chrono::milliseconds time) {
   return !changed.wait_for(lock, time, [this] { return stopping_; });
 }
 
-bool FakeRegistry::Server::answer(int fd, const RecordedRequest& request, const std::string& body) {
-  const Fault fault = take_fault(request);
+bool FakeRegistry::Server::answer(int fd, const RecordedRequest& request, const std::string& body, const Fault& fault) {
   if (fault.stall_before_head && !stall()) return false;
   if (fault.drop_connection) return false;
   if (fault.raw) {
