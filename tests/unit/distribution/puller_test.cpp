@@ -17,7 +17,6 @@ using base::ErrorCode;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using tests::DistributionFixture;
-using tests::Fault;
 using tests::make_image;
 using tests::RecordingProgress;
 using tests::TestImage;
