@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cstdlib>
+#include <map>
 
 #include "base/error.hpp"
 #include "daemon/version.hpp"
@@ -86,6 +87,37 @@ void add_ignored_flags(CLI::App& app, std::vector<std::string>& warnings) {
     app.add_flag_function(flag, [warn, flag](std::int64_t /*count*/) { warn(flag); })->group("");
 }
 
+// "300ms", "10s", "2m"
+void add_duration(CLI::App& app, const char* flag, std::chrono::milliseconds& value, const std::string& text) {
+  constexpr double kLongestMs = 24.0 * 3600 * 1000;
+  const std::map<std::string, double> units = {{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}};
+  app.add_option_function<double>(
+         flag,
+         [&value](double milliseconds) { value = std::chrono::milliseconds(static_cast<std::int64_t>(milliseconds)); },
+         text)
+      ->transform(CLI::AsNumberWithUnit(units, CLI::AsNumberWithUnit::UNIT_REQUIRED, "DURATION"))
+      ->check(CLI::Range(1.0, kLongestMs, "1ms to 24h"))
+      ->type_name("DURATION")
+      ->default_str(std::to_string(value.count() / 1000) + "s");
+}
+
+void add_transfer_flags(CLI::App& app, Config& config) {
+  app.add_option("--max-concurrent-downloads", config.max_concurrent_downloads, "Layers fetched at once, per registry")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--max-concurrent-uploads", config.max_concurrent_uploads, "Layers pushed at once, per registry")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--max-download-attempts", config.retry.max_attempts,
+                 "Tries of a request or layer without progress in between before it fails")
+      ->check(CLI::Range(1, 100))
+      ->capture_default_str();
+  add_duration(app, "--transfer-stall-timeout", config.stall_timeout,
+               "A connection without a byte for that long is given up and the transfer goes on over another");
+  add_duration(app, "--transfer-retry-delay", config.retry.first_delay,
+               "Wait before the second try; doubles with each failure, to 30 times that");
+}
+
 void check_host(const std::string& host) {
   if (host.starts_with("unix:///") || host.starts_with("tcp://")) return;
   throw base::Error(base::ErrorCode::kInvalidArgument,
@@ -116,6 +148,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       ->allow_extra_args(false);
   app.add_option("--registry-mirror", config.registry_mirrors, "URL of a mirror of Docker Hub, tried first; repeatable")
       ->allow_extra_args(false);
+  add_transfer_flags(app, config);
   app.add_option("-l,--log-level", log_level, "debug, info, warn or error")->capture_default_str();
   app.add_flag("-D,--debug", config.debug, "Same as --log-level debug");
   app.add_flag("--insecure-tcp", config.insecure_tcp,

@@ -3,12 +3,14 @@
 // client reads the environment, for its proxies.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/log.hpp"
+#include "distribution/retry.hpp"
 
 namespace lighterd::daemon {
 
@@ -29,6 +31,11 @@ struct Config {
   base::LogLevel log_level = base::LogLevel::kInfo;
   bool debug = false;
   bool insecure_tcp = false;
+  // dockerd's names; per registry here.
+  std::size_t max_concurrent_downloads = 3;
+  std::size_t max_concurrent_uploads = 5;
+  distribution::RetryPolicy retry;
+  std::chrono::milliseconds stall_timeout{10'000};
   ProxySettings proxies;
 };
 

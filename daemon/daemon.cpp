@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "daemon/version.hpp"
 #include "distribution/curl_http_client.hpp"
+#include "distribution/paced_http_client.hpp"
 #include "distribution/puller.hpp"
 #include "distribution/pusher.hpp"
 #include "distribution/remote_inspector.hpp"
@@ -17,10 +18,6 @@ namespace {
 
 using base::Error;
 using base::ErrorCode;
-
-// docker's defaults for max-concurrent-downloads and max-concurrent-uploads, here per registry.
-constexpr std::size_t kMaxDownloads = 3;
-constexpr std::size_t kMaxUploads = 5;
 
 api::Listener listen(const std::string& host, const Config& config) {
   constexpr std::string_view kUnix = "unix://";
@@ -56,9 +53,11 @@ struct Daemon::Parts {
   imagestore::MetadataDb database;
   imagestore::ContentStore content;
   imagestore::ImageStore images;
-  distribution::CurlHttpClient http;
-  distribution::TransferQueue downloads{kMaxDownloads};
-  distribution::TransferQueue uploads{kMaxUploads};
+  distribution::CurlHttpClient curl;
+  distribution::HostStates hosts{logger};
+  distribution::PacedHttpClient http{curl, hosts};
+  distribution::TransferQueue downloads;
+  distribution::TransferQueue uploads;
   distribution::Puller puller;
   distribution::Pusher pusher;
   distribution::RemoteInspector remote_inspector;
@@ -73,12 +72,17 @@ struct Daemon::Parts {
 
 Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
     : logger(daemon_logger),
-      registries{config.insecure_registries, config.registry_mirrors},
+      registries{.insecure_registries = config.insecure_registries,
+                 .mirrors = config.registry_mirrors,
+                 .retry = config.retry,
+                 .stall_timeout = config.stall_timeout},
       layout(config.data_root),
       daemon_id(read_daemon_id(layout.root())),
       database(layout.database()),
       content(layout, database, logger),
       images(content, database, host),
+      downloads(config.max_concurrent_downloads),
+      uploads(config.max_concurrent_uploads),
       puller(services()),
       pusher(services()),
       remote_inspector(services()),

@@ -33,6 +33,9 @@ constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
 constexpr std::size_t kMaxIdleSessions = 8;
 constexpr long kConnectionsPerSession = 4;
 constexpr std::chrono::milliseconds kLongestPoll{1000};
+// Less than this in kSlowTimeouts stall timeouts is no progress either.
+constexpr std::int64_t kLeastBytes = 1024;
+constexpr int kSlowTimeouts = 3;
 
 void check(CURLcode code, const char* what) {
   if (code == CURLE_OK) return;
@@ -153,19 +156,24 @@ class Exchange {
         max_body_bytes_(max_body_bytes),
         proxy_(std::move(proxy)),
         started_(Clock::now()),
-        last_activity_(started_) {}
+        last_activity_(started_),
+        window_start_(started_) {}
 
   void configure(CURL* easy);
   void run(CurlSession& session, const std::stop_token& stop);
   bool nothing_received() const { return !received_; }
   HttpResponse take_response() { return std::move(response_); }
+  const std::optional<IpAddress>& peer() const { return response_.peer; }
 
  private:
   void configure_transport(Options& options);
   void configure_body(Options& options);
   void configure_headers(Options& options);
-  void check_progress() const;
+  void note_activity(std::size_t bytes);
+  std::chrono::milliseconds idle_limit() const;
+  void check_progress();
   std::chrono::milliseconds time_left() const;
+  TransportError stalled(const std::string& reason) const;
   void finish(CurlSession& session, CURLcode result);
   TransportError transport_error(CURL* easy, CURLcode result) const;
   std::string dial_text(CURL* easy, std::string_view reason) const;
@@ -213,6 +221,9 @@ class Exchange {
   bool connected_ = false;
   Clock::time_point started_;
   Clock::time_point last_activity_;
+  Clock::time_point window_start_;
+  std::int64_t window_bytes_ = 0;
+  std::int64_t sent_bytes_ = 0;
 };
 
 void Exchange::configure(CURL* easy) {
@@ -303,7 +314,7 @@ std::size_t Exchange::on_header(char* data, std::size_t size, std::size_t count,
   auto& exchange = *static_cast<Exchange*>(self);
   return exchange.guarded(std::size_t{0}, [&] {
     exchange.take_header({data, size * count});
-    exchange.last_activity_ = Clock::now();
+    exchange.note_activity(size * count);
     return size * count;
   });
 }
@@ -313,7 +324,7 @@ std::size_t Exchange::on_write(char* data, std::size_t size, std::size_t count, 
   return exchange.guarded(std::size_t{0}, [&] {
     exchange.take_body({data, size * count});
     // After the sink: the time that a slow disk takes is not the server's.
-    exchange.last_activity_ = Clock::now();
+    exchange.note_activity(size * count);
     return size * count;
   });
 }
@@ -322,7 +333,8 @@ std::size_t Exchange::on_read(char* data, std::size_t size, std::size_t count, v
   auto& exchange = *static_cast<Exchange*>(self);
   return exchange.guarded(std::size_t{CURL_READFUNC_ABORT}, [&] {
     const std::size_t given = exchange.give_body({data, size * count});
-    exchange.last_activity_ = Clock::now();
+    exchange.sent_bytes_ += static_cast<std::int64_t>(given);
+    exchange.note_activity(given);
     return given;
   });
 }
@@ -332,6 +344,7 @@ int Exchange::on_seek(void* self, curl_off_t offset, int origin) {
   if (offset != 0 || origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
   return exchange.guarded(CURL_SEEKFUNC_FAIL, [&] {
     exchange.source_ = nullptr;
+    exchange.sent_bytes_ = 0;
     return CURL_SEEKFUNC_OK;
   });
 }
@@ -342,6 +355,8 @@ curl_socket_t Exchange::on_open_socket(void* self, curlsocktype, curl_sockaddr* 
     exchange.dialled_ = endpoint_text(address->addr, static_cast<socklen_t>(address->addrlen));
     const auto ip = address_of(address->addr);
     if (!exchange.proxy_ && ip && ip->address_class() > exchange.request_.reach) exchange.refuse(*ip);
+    const auto& avoid = exchange.request_.avoid;
+    if (ip && std::find(avoid.begin(), avoid.end(), *ip) != avoid.end()) return CURL_SOCKET_BAD;
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
   });
 }
@@ -415,21 +430,44 @@ std::size_t Exchange::give_body(std::span<char> buffer) {
   return source_->read(std::as_writable_bytes(buffer));
 }
 
+void Exchange::note_activity(std::size_t bytes) {
+  last_activity_ = Clock::now();
+  window_bytes_ += static_cast<std::int64_t>(bytes);
+}
+
+std::chrono::milliseconds Exchange::idle_limit() const {
+  const bool waits_for_answer = request_.body && !received_ && sent_bytes_ >= request_.body->length_bytes;
+  return waits_for_answer ? std::max(request_.answer_timeout, request_.stall_timeout) : request_.stall_timeout;
+}
+
 std::chrono::milliseconds Exchange::time_left() const {
   const auto now = Clock::now();
   auto left = Clock::duration(kLongestPoll);
-  if (connected_) left = std::min(left, last_activity_ + request_.stall_timeout - now);
+  if (connected_) left = std::min(left, last_activity_ + idle_limit() - now);
   if (request_.total_timeout.count() > 0) left = std::min(left, started_ + request_.total_timeout - now);
   return std::chrono::ceil<std::chrono::milliseconds>(std::max(left, Clock::duration::zero()));
 }
 
-void Exchange::check_progress() const {
-  if (time_left().count() > 0) return;
-  const std::string reason = connected_ && Clock::now() - last_activity_ >= request_.stall_timeout
-                                 ? "no data for " + std::to_string(request_.stall_timeout.count()) + " ms"
-                                 : "no complete answer in " + std::to_string(request_.total_timeout.count()) + " ms";
-  throw TransportError(TransportFailure::kTimeout, ErrorCode::kDeadlineExceeded,
-                       describe_request(request_.method, request_.url) + ": i/o timeout: " + reason);
+TransportError Exchange::stalled(const std::string& reason) const {
+  return {TransportFailure::kTimeout, ErrorCode::kDeadlineExceeded,
+          describe_request(request_.method, request_.url) + ": i/o timeout: " + reason};
+}
+
+void Exchange::check_progress() {
+  const auto now = Clock::now();
+  if (connected_ && now - last_activity_ >= idle_limit()) {
+    throw stalled("no data for " + std::to_string(idle_limit().count()) + " ms");
+  }
+  if (request_.total_timeout.count() > 0 && now - started_ >= request_.total_timeout) {
+    throw stalled("no complete answer in " + std::to_string(request_.total_timeout.count()) + " ms");
+  }
+  const auto window = kSlowTimeouts * idle_limit();
+  if (now - window_start_ < window) return;
+  if (connected_ && received_ && window_bytes_ < kLeastBytes) {
+    throw stalled("only " + std::to_string(window_bytes_) + " bytes in " + std::to_string(window.count()) + " ms");
+  }
+  window_start_ = now;
+  window_bytes_ = 0;
 }
 
 void Exchange::run(CurlSession& session, const std::stop_token& stop) {
@@ -607,11 +645,14 @@ HttpResponse CurlHttpClient::perform(const HttpRequest& request, const OnHead& o
   for (int attempt = 1;; ++attempt) {
     Exchange exchange(request, on_head, max_body_bytes, proxy);
     exchange.configure(session->easy.get());
-    if (attempt > 1) check(curl_easy_setopt(session->easy.get(), CURLOPT_FRESH_CONNECT, 1L), "set option");
+    // A connection that was kept may lead to an address to avoid.
+    const bool afresh = attempt > 1 || !request.avoid.empty();
+    if (afresh) check(curl_easy_setopt(session->easy.get(), CURLOPT_FRESH_CONNECT, 1L), "set option");
     try {
       exchange.run(*session, stop);
       return exchange.take_response();
-    } catch (const TransportError& error) {
+    } catch (TransportError& error) {
+      error.set_peer(exchange.peer());
       // The server closed an idle connection just when it was used again: no exchange took place.
       long opened = 1;
       const bool reused =

@@ -18,6 +18,7 @@
 #include "base/secret.hpp"
 #include "base/stream.hpp"
 #include "distribution/network_address.hpp"
+#include "distribution/retry.hpp"
 
 namespace lighterd::distribution {
 
@@ -43,8 +44,16 @@ struct HttpRequest {
   // named gets less than kSpecial. Not checked for what goes through a configured proxy. Refused: kPermissionDenied.
   AddressClass reach = AddressClass::kSpecial;
   std::chrono::milliseconds connect_timeout{30'000};
-  // No byte received or sent for that long: kDeadlineExceeded.
-  std::chrono::milliseconds stall_timeout{60'000};
+  // No byte received or sent for that long, or less than 1 KiB in three times that: kDeadlineExceeded.
+  std::chrono::milliseconds stall_timeout{10'000};
+  // Instead of stall_timeout from the last byte of the body on until the answer begins: a registry hashes what it was
+  // sent before it answers. Zero: stall_timeout.
+  std::chrono::milliseconds answer_timeout{0};
+  // Addresses that did not do well: others of the host are tried.
+  std::vector<IpAddress> avoid;
+  // How long a host that asked for a pause is waited for, and who is told of it (PacedHttpClient).
+  std::chrono::milliseconds patience{kLongestPatience};
+  RetryListener on_wait;
   // For small exchanges (tokens): the whole may take that long; zero: no limit.
   std::chrono::milliseconds total_timeout{0};
 };
@@ -69,9 +78,17 @@ class TransportError : public base::Error {
   TransportError(TransportFailure kind, base::ErrorCode code, std::string message)
       : base::Error(code, std::move(message)), kind_(kind) {}
   TransportFailure kind() const noexcept { return kind_; }
+  // The host has answered some request before: it exists.
+  bool is_known_host() const noexcept { return known_host_; }
+  void set_known_host() noexcept { known_host_ = true; }
+  // The address that was connected to, if it came so far.
+  const std::optional<IpAddress>& peer() const noexcept { return peer_; }
+  void set_peer(const std::optional<IpAddress>& peer) { peer_ = peer; }
 
  private:
   TransportFailure kind_;
+  bool known_host_ = false;
+  std::optional<IpAddress> peer_;
 };
 
 // Called once when the head of the response is complete; the sink returned gets the body (for HEAD none comes),

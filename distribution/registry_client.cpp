@@ -91,7 +91,7 @@ void append_tags(const std::string& body, std::vector<std::string>& tags) {
   if (!json.is_object()) throw Error(ErrorCode::kDataLoss, "tag list: not an object");
   const base::Json* list = base::find_array(json, "tags");
   if (list == nullptr) return;
-  if (list->size() > kMaxTags - tags.size()) throw Error(ErrorCode::kDataLoss, "more than 1000000 tags");
+  if (list->size() > kMaxTags - tags.size()) throw Error(ErrorCode::kInvalidArgument, "more than 1000000 tags");
   for (const base::Json& tag : *list) {
     // A name that cannot be asked for is of no use to anybody.
     if (tag.is_string() && oci::is_valid_tag(tag.get_ref<const std::string&>())) tags.push_back(tag.get<std::string>());
@@ -181,39 +181,43 @@ FetchedManifest RegistryClient::Repository::fetch_by_tag(Endpoint& endpoint, con
 }
 
 oci::Descriptor RegistryClient::resolve(const std::string& tag, std::stop_token stop) {
-  return repository_->session().try_endpoints([&](Endpoint& endpoint) {
-    const Answer answer = repository_->session().call(endpoint, repository_->manifest_call("HEAD", tag), stop);
-    const std::string* length = answer.response.find_header("Content-Length");
-    const auto size = base::parse_unsigned(length == nullptr ? "" : *length).value_or(oci::kMaxManifestBytes + 1);
-    const auto digest = digest_header(answer.response);
-    std::string type = content_type(answer.response);
-    if (answer.is_success() && digest && size <= oci::kMaxManifestBytes && !type.empty()) {
-      return oci::Descriptor{std::move(type), *digest, static_cast<std::int64_t>(size), {}, {}, {}, {}};
-    }
-    // A refused HEAD has no body to say why.
-    return repository_->fetch_by_tag(endpoint, tag, stop).descriptor;
-  });
+  return repository_->session().try_endpoints(
+      [&](Endpoint& endpoint) {
+        const Answer answer = repository_->session().call(endpoint, repository_->manifest_call("HEAD", tag), stop);
+        const std::string* length = answer.response.find_header("Content-Length");
+        const auto size = base::parse_unsigned(length == nullptr ? "" : *length).value_or(oci::kMaxManifestBytes + 1);
+        const auto digest = digest_header(answer.response);
+        std::string type = content_type(answer.response);
+        if (answer.is_success() && digest && size <= oci::kMaxManifestBytes && !type.empty()) {
+          return oci::Descriptor{std::move(type), *digest, static_cast<std::int64_t>(size), {}, {}, {}, {}};
+        }
+        // A refused HEAD has no body to say why.
+        return repository_->fetch_by_tag(endpoint, tag, stop).descriptor;
+      },
+      stop);
 }
 
 FetchedManifest RegistryClient::get_manifest_by_tag(const std::string& tag, std::stop_token stop) {
   return repository_->session().try_endpoints(
-      [&](Endpoint& endpoint) { return repository_->fetch_by_tag(endpoint, tag, stop); });
+      [&](Endpoint& endpoint) { return repository_->fetch_by_tag(endpoint, tag, stop); }, stop);
 }
 
 FetchedManifest RegistryClient::Repository::fetch_by_digest(const oci::Digest& digest, const Call& call,
                                                             const std::stop_token& stop) {
-  return session_.try_endpoints([&](Endpoint& endpoint) {
-    Answer answer = session_.call(endpoint, call, stop);
-    if (!is_ok(answer, {200})) throw answer.error();
-    std::string& bytes = answer.response.body;
-    if (oci::digest_of(base::as_bytes(bytes), digest.algorithm()) != digest) throw manifest_mismatch(digest);
-    const auto claimed = digest_header(answer.response);
-    if (claimed && *claimed != digest && oci::digest_of(base::as_bytes(bytes), claimed->algorithm()) != *claimed) {
-      throw manifest_mismatch(*claimed);
-    }
-    const auto size = static_cast<std::int64_t>(bytes.size());
-    return FetchedManifest{{content_type(answer.response), digest, size, {}, {}, {}, {}}, std::move(bytes)};
-  });
+  return session_.try_endpoints(
+      [&](Endpoint& endpoint) {
+        Answer answer = session_.call(endpoint, call, stop);
+        if (!is_ok(answer, {200})) throw answer.error();
+        std::string& bytes = answer.response.body;
+        if (oci::digest_of(base::as_bytes(bytes), digest.algorithm()) != digest) throw manifest_mismatch(digest);
+        const auto claimed = digest_header(answer.response);
+        if (claimed && *claimed != digest && oci::digest_of(base::as_bytes(bytes), claimed->algorithm()) != *claimed) {
+          throw manifest_mismatch(*claimed);
+        }
+        const auto size = static_cast<std::int64_t>(bytes.size());
+        return FetchedManifest{{content_type(answer.response), digest, size, {}, {}, {}, {}}, std::move(bytes)};
+      },
+      stop);
 }
 
 FetchedManifest RegistryClient::get_manifest(const oci::Digest& digest, std::stop_token stop) {
@@ -249,14 +253,15 @@ void RegistryClient::get_blob(const oci::Descriptor& descriptor, base::Sink& sin
       const Answer answer = repository_->session().call(endpoint, call, stop);
       if (!is_ok(answer, {200})) throw answer.error();
     } catch (const TransportError& error) {
-      if (error.kind() != TransportFailure::kBroken || bounded.received_bytes() == 0) throw;
-      throw TransportError(error.kind(), error.code(), short_read(descriptor.size_bytes, bounded.received_bytes()));
+      if (bounded.received_bytes() == 0) throw;
+      // What was written cannot be taken back: no other try.
+      throw Error(error.code(), short_read(descriptor.size_bytes, bounded.received_bytes()));
     }
     if (bounded.received_bytes() != descriptor.size_bytes) {
       throw Error(ErrorCode::kDataLoss, short_read(descriptor.size_bytes, bounded.received_bytes()));
     }
   };
-  repository_->session().try_endpoints(fetch, [&] { return bounded.received_bytes() == 0; });
+  repository_->session().try_endpoints(fetch, stop);
 }
 
 std::string RegistryClient::read_blob(const oci::Descriptor& descriptor, std::size_t limit_bytes,
@@ -265,35 +270,45 @@ std::string RegistryClient::read_blob(const oci::Descriptor& descriptor, std::si
   if (descriptor.size_bytes < 0 || static_cast<unsigned long long>(descriptor.size_bytes) > limit_bytes) {
     throw Error(ErrorCode::kDataLoss, name + " is larger than " + std::to_string(limit_bytes) + " bytes");
   }
-  base::BoundedStringSink sink(limit_bytes, name);
-  get_blob(descriptor, sink, stop);
-  if (oci::digest_of(base::as_bytes(sink.text()), descriptor.digest.algorithm()) != descriptor.digest) {
-    throw Error(ErrorCode::kDataLoss, "verification failed for digest " + descriptor.digest.to_string());
-  }
-  return sink.take();
+  return repository_->session().try_endpoints(
+      [&](Endpoint& endpoint) {
+        Call call = repository_->call("GET", "blobs/" + descriptor.digest.to_string());
+        call.max_body_bytes = static_cast<std::size_t>(descriptor.size_bytes);
+        Answer answer = repository_->session().call(endpoint, call, stop);
+        if (!is_ok(answer, {200})) throw answer.error();
+        std::string& bytes = answer.response.body;
+        if (oci::digest_of(base::as_bytes(bytes), descriptor.digest.algorithm()) != descriptor.digest) {
+          throw Error(ErrorCode::kDataLoss, "verification failed for digest " + descriptor.digest.to_string());
+        }
+        return std::move(bytes);
+      },
+      stop);
 }
 
 std::vector<std::string> RegistryClient::list_tags(std::stop_token stop) {
-  return repository_->session().try_endpoints([&](Endpoint& endpoint) {
-    std::vector<std::string> tags;
-    Call call = repository_->call("GET", "tags/list");
-    call.query = "n=1000";
-    call.max_body_bytes = kMaxTagPageBytes;
-    for (int page = 0; page < kMaxTagPages; ++page) {
-      const Answer answer = repository_->session().call(endpoint, call, stop);
-      if (!is_ok(answer, {200})) throw answer.error();
-      append_tags(answer.response.body, tags);
-      const auto link = next_link(answer.response);
-      if (!link) return tags;
-      const Url next = resolve_url(answer.url, *link);
-      if (!is_same_origin(next, endpoint.base())) {
-        throw Error(ErrorCode::kPermissionDenied, "refusing tag list on another host: " + redact_url(next.to_string()));
-      }
-      if (call.at && next.to_string() == call.at->to_string()) return tags;
-      call.at = next;
-    }
-    throw Error(ErrorCode::kDataLoss, "more than " + std::to_string(kMaxTagPages) + " pages of tags");
-  });
+  return repository_->session().try_endpoints(
+      [&](Endpoint& endpoint) {
+        std::vector<std::string> tags;
+        Call call = repository_->call("GET", "tags/list");
+        call.query = "n=1000";
+        call.max_body_bytes = kMaxTagPageBytes;
+        for (int page = 0; page < kMaxTagPages; ++page) {
+          const Answer answer = repository_->session().call(endpoint, call, stop);
+          if (!is_ok(answer, {200})) throw answer.error();
+          append_tags(answer.response.body, tags);
+          const auto link = next_link(answer.response);
+          if (!link) return tags;
+          const Url next = resolve_url(answer.url, *link);
+          if (!is_same_origin(next, endpoint.base())) {
+            throw Error(ErrorCode::kPermissionDenied,
+                        "refusing tag list on another host: " + redact_url(next.to_string()));
+          }
+          if (call.at && next.to_string() == call.at->to_string()) return tags;
+          call.at = next;
+        }
+        throw Error(ErrorCode::kInvalidArgument, "more than " + std::to_string(kMaxTagPages) + " pages of tags");
+      },
+      stop);
 }
 
 bool RegistryClient::has_blob(const oci::Digest& digest, std::stop_token stop) {

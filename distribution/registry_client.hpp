@@ -15,6 +15,7 @@
 #include "base/log.hpp"
 #include "distribution/auth_config.hpp"
 #include "distribution/http_client.hpp"
+#include "distribution/retry.hpp"
 #include "oci/descriptor.hpp"
 #include "oci/reference.hpp"
 
@@ -25,12 +26,15 @@ struct RegistryOptions {
   std::vector<std::string> insecure_registries;
   // Of Docker Hub, pull only: "http(s)://host[:port][/path]". Tried first, anonymous.
   std::vector<std::string> mirrors;
+  RetryPolicy retry = {};
+  std::chrono::milliseconds stall_timeout{10'000};  // as in HttpRequest
 };
 
 struct OperationContext {
   AuthConfig auth;
-  std::string user_agent;    // "lighterd/0.1 UpstreamClient(docker/28...)"
-  HeaderList extra_headers;  // X-Meta-* of the client
+  std::string user_agent;       // "lighterd/0.1 UpstreamClient(docker/28...)"
+  HeaderList extra_headers;     // X-Meta-* of the client
+  RetryListener on_retry = {};  // told of every wait of a request; empty: nobody
 };
 
 enum class Access { kPull, kPush };

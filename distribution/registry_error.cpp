@@ -235,7 +235,10 @@ ErrorCode code_of(const Refusal& refusal, int status) {
   return known != nullptr ? known->code : code_of_status(status);
 }
 
-std::optional<std::chrono::seconds> parse_retry_after(const std::string* value) {
+}  // namespace
+
+std::optional<std::chrono::seconds> find_retry_after(const HttpResponse& response) {
+  const std::string* value = response.find_header("Retry-After");
   if (value == nullptr) return std::nullopt;
   if (const auto seconds = base::parse_unsigned(*value)) {
     return std::chrono::seconds(std::min<unsigned long long>(*seconds, kLongestRetryAfter.count()));
@@ -248,8 +251,6 @@ std::optional<std::chrono::seconds> parse_retry_after(const std::string* value) 
   const std::chrono::seconds wait(timegm(&time) - std::time(nullptr));
   return std::clamp(wait, std::chrono::seconds(0), kLongestRetryAfter);
 }
-
-}  // namespace
 
 RegistryError::RegistryError(ErrorCode code, std::string message, int status, std::string registry_code)
     : Error(code, std::move(message)), status_(status), registry_code_(std::move(registry_code)) {}
@@ -265,7 +266,7 @@ RegistryError make_registry_error(const HttpResponse& response, const std::strin
                       response.status, refusal.code);
   error.own_message_ = refusal.own_message;
   error.insufficient_scope_ = insufficient_scope;
-  error.retry_after_ = parse_retry_after(response.find_header("Retry-After"));
+  error.retry_after_ = find_retry_after(response);
   return error;
 }
 

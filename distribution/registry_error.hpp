@@ -33,6 +33,9 @@ class RegistryError : public base::Error {
   std::optional<std::chrono::seconds> retry_after_;
 };
 
+// Retry-After as seconds or as a date; nothing if there is none or it cannot be read. At most a day.
+std::optional<std::chrono::seconds> find_retry_after(const HttpResponse& response);
+
 // From a response that is not 2xx. Accepts {"errors":[..]}, {"details":".."}, {"message":".."}, text and HTML; a 4xx
 // never becomes kInternal. The text is "<code words>: <message>" ("manifest unknown: manifest unknown" when there is
 // a detail or own message; the code words alone when the message is the standard one, as classic does); 5xx without

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/encoding.hpp"
 #include "base/error.hpp"
 
 namespace lighterd::distribution {
@@ -13,6 +14,9 @@ using base::ErrorCode;
 
 constexpr int kMaxRedirects = 5;
 constexpr int kMaxChallengesLearnt = 2;
+constexpr std::size_t kMaxAvoided = 8;
+constexpr std::size_t kMaxWarnings = 16;
+constexpr std::size_t kMaxWarningBytes = 1024;
 
 // Ends the exchange when a refusal has said enough.
 struct ErrorBodyFull {};
@@ -36,6 +40,21 @@ bool is_redirect(const HttpResponse& response) {
          response.find_header("Location") != nullptr;
 }
 
+// The text of `299 - "text"`, unquoted; nothing for other codes, agents, dates (distribution-spec "Warnings").
+std::optional<std::string> find_warning_text(std::string_view line) {
+  constexpr std::string_view kStart = "299 - \"";
+  line = base::trim(line);
+  if (!line.starts_with(kStart) || line.size() > 4 * kMaxWarningBytes) return std::nullopt;
+  std::string text;
+  for (std::size_t i = kStart.size(); i < line.size(); ++i) {
+    if (line[i] == '"')
+      return i + 1 == line.size() ? std::optional(base::printable(text, kMaxWarningBytes)) : std::nullopt;
+    if (line[i] == '\\' && ++i == line.size()) break;
+    text += line[i];
+  }
+  return std::nullopt;
+}
+
 AuthConfig credentials_for(AuthConfig auth, const std::string& domain) {
   return auth.is_for(domain) ? std::move(auth) : AuthConfig();
 }
@@ -47,6 +66,8 @@ RegistrySession::RegistrySession(HttpClient& http, const RegistryOptions& option
                                  base::Logger& logger)
     : http_(http),
       logger_(logger),
+      options_(options),
+      on_retry_(std::move(context.on_retry)),
       scopes_(std::move(scopes)),
       user_agent_(std::move(context.user_agent)),
       extra_headers_(std::move(context.extra_headers)),
@@ -142,6 +163,11 @@ HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& 
   request.body = call.body;
   const bool is_insecure = is_registry ? endpoint.is_insecure() : insecure_.contains(url);
   request.tls = is_insecure ? TlsVerification::kOff : TlsVerification::kRequired;
+  request.stall_timeout = options_.stall_timeout;
+  request.answer_timeout = call.answer_timeout;
+  request.on_wait = on_retry_;
+  // Who waits for a mirror could ask the next one meanwhile.
+  if (endpoint.kind() == Endpoint::Kind::kMirror) request.patience = std::chrono::milliseconds(0);
   request.reach = reach_of_named_url(url, registry, endpoint.address_class());
   return request;
 }
@@ -214,6 +240,7 @@ HttpResponse RegistrySession::exchange(Endpoint& endpoint, const Call& call, Htt
   ErrorBodySink refusal;
   const OnHead on_head = [&](const HttpResponse& response) -> base::Sink* {
     head = response;
+    note_warnings(response);
     // Whatever comes after a head, that scheme is spoken.
     if (endpoint.scheme() == Scheme::kUndecided) {
       endpoint.settle(request.url.starts_with("https:") ? Scheme::kHttps : Scheme::kHttp);
@@ -223,7 +250,7 @@ HttpResponse RegistrySession::exchange(Endpoint& endpoint, const Call& call, Htt
   };
   HttpResponse response;
   try {
-    response = http_.perform(request, on_head, call.max_body_bytes, stop);
+    response = perform(request, on_head, call.max_body_bytes, stop);
   } catch (const ErrorBodyFull&) {
     response = std::move(head);
   }
@@ -232,6 +259,47 @@ HttpResponse RegistrySession::exchange(Endpoint& endpoint, const Call& call, Htt
     endpoint.set_address_class(response.peer->address_class());
   }
   return response;
+}
+
+// Another address of the host gets its turn after one that stalled or broke off, while there are others.
+HttpResponse RegistrySession::perform(const HttpRequest& request, const OnHead& on_head, std::size_t max_body_bytes,
+                                      const std::stop_token& stop) {
+  HttpRequest careful = request;
+  careful.avoid = *avoided_.lock();
+  try {
+    try {
+      return http_.perform(careful, on_head, max_body_bytes, stop);
+    } catch (const TransportError& error) {
+      if (error.kind() != TransportFailure::kConnect || careful.avoid.empty()) throw;
+    }
+    avoided_.lock()->clear();
+    return http_.perform(request, on_head, max_body_bytes, stop);
+  } catch (const TransportError& error) {
+    const bool is_sick = error.kind() == TransportFailure::kTimeout || error.kind() == TransportFailure::kBroken;
+    if (is_sick && error.peer()) {
+      auto avoided = avoided_.lock();
+      if (avoided->size() < kMaxAvoided) avoided->push_back(*error.peer());
+    }
+    throw;
+  }
+}
+
+void RegistrySession::note_warnings(const HttpResponse& head) {
+  for (const std::string& line : head.all_headers("Warning")) {
+    const auto text = find_warning_text(line);
+    if (!text) continue;
+    auto warnings = warnings_.lock();
+    const bool known = std::find(warnings->all.begin(), warnings->all.end(), *text) != warnings->all.end();
+    if (!known && warnings->all.size() < kMaxWarnings) warnings->all.push_back(*text);
+  }
+}
+
+std::vector<std::string> RegistrySession::take_warnings() {
+  auto warnings = warnings_.lock();
+  std::vector<std::string> fresh(warnings->all.begin() + static_cast<std::ptrdiff_t>(warnings->taken),
+                                 warnings->all.end());
+  warnings->taken = warnings->all.size();
+  return fresh;
 }
 
 }  // namespace lighterd::distribution

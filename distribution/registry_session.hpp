@@ -18,6 +18,7 @@
 #include "distribution/registry_client.hpp"
 #include "distribution/registry_endpoint.hpp"
 #include "distribution/registry_error.hpp"
+#include "distribution/retry.hpp"
 
 namespace lighterd::distribution {
 
@@ -33,6 +34,7 @@ struct Call {
   OnHead on_success;  // for a 2xx answer; empty: its body is collected
   std::size_t max_body_bytes = kMaxErrorBodyBytes;
   std::vector<Scope> more_scopes;
+  std::chrono::milliseconds answer_timeout{0};  // as in HttpRequest
 };
 
 struct Answer {
@@ -56,15 +58,26 @@ class RegistrySession {
 
   Endpoint& registry() { return *endpoints_.back(); }
 
-  // Runs `action` with one endpoint after the other until it does not throw; only a mirror's failure is passed over,
-  // and only while `can_repeat` says so.
+  // Runs `action` with one endpoint after the other until it does not throw: a mirror's failure leads to the next, the
+  // registry's to another round if RetryLoop allows one.
   template <typename Action>
-  auto try_endpoints(
-      const Action& action, const std::function<bool()>& can_repeat = [] { return true; });
+  auto try_endpoints(const Action& action, const std::stop_token& stop);
+  // Runs `action` until it does not throw, as long as RetryLoop allows.
+  template <typename Action>
+  auto retry(const Action& action, const std::stop_token& stop);
+
+  const RetryPolicy& retry_policy() const { return options_.retry; }
+  const RetryListener& on_retry() const { return on_retry_; }
+  // "Warning" texts of the registry (RFC 9111 5.5 with code 299) that were not taken before, each once.
+  std::vector<std::string> take_warnings();
 
   base::Logger& logger() { return logger_; }
 
  private:
+  struct Warnings {
+    std::vector<std::string> all;  // distinct, of bounded number and length
+    std::size_t taken = 0;
+  };
   Answer send(Endpoint& endpoint, const Call& call, const base::Secret& authorization, const std::stop_token& stop);
   HttpResponse exchange(Endpoint& endpoint, const Call& call, HttpRequest& request, const std::stop_token& stop);
   HttpResponse exchange_undecided(Endpoint& endpoint, const Call& call, HttpRequest& request, Url& url,
@@ -74,9 +87,14 @@ class RegistrySession {
   std::optional<Challenge> find_challenge(const Endpoint& endpoint);
   void remember_challenge(const Endpoint& endpoint, const Challenge& challenge);
   Authenticator& authenticator_for(const Endpoint& endpoint);
+  HttpResponse perform(const HttpRequest& request, const OnHead& on_head, std::size_t max_body_bytes,
+                       const std::stop_token& stop);
+  void note_warnings(const HttpResponse& head);
 
   HttpClient& http_;
   base::Logger& logger_;
+  const RegistryOptions options_;
+  const RetryListener on_retry_;
   const std::vector<Scope> scopes_;
   const std::string user_agent_;
   const HeaderList extra_headers_;
@@ -85,21 +103,39 @@ class RegistrySession {
   Authenticator authenticator_;
   Authenticator anonymous_;  // for mirrors
   base::Synchronized<std::map<const Endpoint*, Challenge>> challenges_;
+  base::Synchronized<Warnings> warnings_;
+  base::Synchronized<std::vector<IpAddress>> avoided_;  // that stalled or broke off
 };
 
 template <typename Action>
-auto RegistrySession::try_endpoints(const Action& action, const std::function<bool()>& can_repeat) {
-  for (const auto& endpoint : endpoints_) {
-    if (endpoint->kind() != Endpoint::Kind::kMirror) break;
-    if (endpoint->is_down()) continue;
+auto RegistrySession::retry(const Action& action, const std::stop_token& stop) {
+  RetryLoop loop(options_.retry, on_retry_);
+  for (;;) {
     try {
-      return action(*endpoint);
+      return action();
     } catch (const base::Error& error) {
-      if (error.code() == base::ErrorCode::kCancelled || !can_repeat()) throw;
-      note_mirror_failure(*endpoint, error);
+      loop.wait_or_rethrow(error, stop);
     }
   }
-  return action(registry());
+}
+
+template <typename Action>
+auto RegistrySession::try_endpoints(const Action& action, const std::stop_token& stop) {
+  return retry(
+      [&] {
+        for (const auto& endpoint : endpoints_) {
+          if (endpoint->kind() != Endpoint::Kind::kMirror) break;
+          if (endpoint->is_down()) continue;
+          try {
+            return action(*endpoint);
+          } catch (const base::Error& error) {
+            if (error.code() == base::ErrorCode::kCancelled) throw;
+            note_mirror_failure(*endpoint, error);
+          }
+        }
+        return action(registry());
+      },
+      stop);
 }
 
 }  // namespace lighterd::distribution

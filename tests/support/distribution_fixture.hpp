@@ -8,12 +8,20 @@
 #include <vector>
 
 #include "distribution/curl_http_client.hpp"
+#include "distribution/paced_http_client.hpp"
 #include "distribution/puller.hpp"
 #include "distribution/pusher.hpp"
 #include "tests/support/fake_registry.hpp"
 #include "tests/support/test_store.hpp"
 
 namespace lighterd::tests {
+
+// Waits that a test does not notice.
+inline distribution::RegistryOptions fast_retries() {
+  distribution::RegistryOptions options;
+  options.retry.first_delay = std::chrono::milliseconds(2);
+  return options;
+}
 
 // "id: status" for each record but those that only count; "aux: <json>".
 class RecordingProgress final : public distribution::ProgressSink {
@@ -47,10 +55,12 @@ class DistributionFixture {
   // The queues last: their threads use everything above and are joined first.
   base::Logger logger{base::LogLevel::kError};
   oci::Platform host{.architecture = "amd64", .os = "linux", .os_version = {}, .os_features = {}, .variant = {}};
-  distribution::RegistryOptions options;
+  distribution::RegistryOptions options = fast_retries();
   TestStore store;
   FakeRegistry registry;
-  distribution::CurlHttpClient http;
+  distribution::CurlHttpClient curl;
+  distribution::HostStates hosts{logger};
+  distribution::PacedHttpClient http{curl, hosts};
   distribution::TransferQueue downloads{3};
   distribution::TransferQueue uploads{5};
 

@@ -207,6 +207,7 @@ class BadContentTest : public testing::TestWithParam<BadContent>, public Distrib
 
 TEST_P(BadContentTest, IsRefusedAndTheNextPullWorks) {
   const auto image = make_image({.layers = {"one", "two", "three"}});
+  options.retry.max_attempts = 1;
   serve("app", "1", image);
   GetParam().arrange(*this, image);
   const auto [code, text] = pull_error("app:1");

@@ -9,6 +9,7 @@
 
 #include "base/log.hpp"
 #include "distribution/curl_http_client.hpp"
+#include "distribution/paced_http_client.hpp"
 #include "distribution/registry_client.hpp"
 #include "distribution/registry_error.hpp"
 #include "tests/support/fake_registry.hpp"
@@ -50,9 +51,15 @@ class RegistryTest : public testing::Test {
   }
 
   tests::FakeRegistry registry;
-  CurlHttpClient http;
-  RegistryOptions options;
   base::Logger logger{base::LogLevel::kError};
+  CurlHttpClient curl;
+  HostStates hosts{logger};
+  PacedHttpClient http{curl, hosts};
+  RegistryOptions options = [] {
+    RegistryOptions result;
+    result.retry.max_attempts = 1;  // what a single try does; retries have tests of their own
+    return result;
+  }();
   const std::string repository = "team/app";
 };
 
