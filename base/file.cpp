@@ -47,6 +47,34 @@ void write_all(int fd, Bytes data, const std::filesystem::path& path_for_errors)
   }
 }
 
+void write_at(int fd, Bytes data, std::int64_t offset_bytes, const std::filesystem::path& path_for_errors) {
+  while (!data.empty()) {
+    const ssize_t count = ::pwrite(fd, data.data(), data.size(), offset_bytes);
+    if (count < 0) {
+      if (errno == EINTR) continue;
+      throw errno_error(errno, "write " + path_for_errors.string());
+    }
+    data = data.subspan(static_cast<std::size_t>(count));
+    offset_bytes += count;
+  }
+}
+
+std::size_t read_at(int fd, std::span<std::byte> buffer, std::int64_t offset_bytes,
+                    const std::filesystem::path& path_for_errors) {
+  for (;;) {
+    const ssize_t count = ::pread(fd, buffer.data(), buffer.size(), offset_bytes);
+    if (count >= 0) return static_cast<std::size_t>(count);
+    if (errno != EINTR) throw errno_error(errno, "read " + path_for_errors.string());
+  }
+}
+
+void start_write_back(int fd, std::int64_t& flushed_bytes, std::int64_t written_bytes) noexcept {
+  constexpr std::int64_t kWriteBackBytes = 8 * 1024 * 1024;
+  if (written_bytes - flushed_bytes < kWriteBackBytes) return;
+  ::sync_file_range(fd, flushed_bytes, written_bytes - flushed_bytes, SYNC_FILE_RANGE_WRITE);
+  flushed_bytes = written_bytes;
+}
+
 void sync_data(int fd, const std::filesystem::path& path_for_errors) {
   if (::fdatasync(fd) != 0) throw errno_error(errno, "fdatasync " + path_for_errors.string());
 }
@@ -77,14 +105,9 @@ FileSource::FileSource(UniqueFd fd, std::filesystem::path path_for_errors)
     : fd_(std::move(fd)), path_(std::move(path_for_errors)) {}
 
 std::size_t FileSource::read(std::span<std::byte> buffer) {
-  for (;;) {
-    const ssize_t count = ::pread(fd_.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset_bytes_));
-    if (count >= 0) {
-      offset_bytes_ += static_cast<std::uint64_t>(count);
-      return static_cast<std::size_t>(count);
-    }
-    if (errno != EINTR) throw errno_error(errno, "read " + path_.string());
-  }
+  const std::size_t count = read_at(fd_.get(), buffer, offset_bytes_, path_);
+  offset_bytes_ += static_cast<std::int64_t>(count);
+  return count;
 }
 
 }  // namespace lighterd::base

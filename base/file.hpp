@@ -31,6 +31,13 @@ class UniqueFd {
 // flags and mode as in open(2); O_CLOEXEC and O_NOFOLLOW are added.
 UniqueFd open_file(const std::filesystem::path& path, int flags, unsigned mode = 0600);
 void write_all(int fd, Bytes data, const std::filesystem::path& path_for_errors);
+void write_at(int fd, Bytes data, std::int64_t offset_bytes, const std::filesystem::path& path_for_errors);
+// 0 at the end of the file.
+std::size_t read_at(int fd, std::span<std::byte> buffer, std::int64_t offset_bytes,
+                    const std::filesystem::path& path_for_errors);
+// Starts to write back what was written from `flushed_bytes` on, once it is worth it, so that the fdatasync of a large
+// file has little left to do; moves flushed_bytes. Errors are fdatasync's to report.
+void start_write_back(int fd, std::int64_t& flushed_bytes, std::int64_t written_bytes) noexcept;
 // Calls fdatasync once. After an error the file must be given up, never synced again (its dirty pages are lost).
 void sync_data(int fd, const std::filesystem::path& path_for_errors);
 void sync_directory(const std::filesystem::path& directory);
@@ -49,7 +56,7 @@ class FileSource final : public Source {
  private:
   UniqueFd fd_;
   std::filesystem::path path_;
-  std::uint64_t offset_bytes_ = 0;
+  std::int64_t offset_bytes_ = 0;
 };
 
 }  // namespace lighterd::base

@@ -5,48 +5,30 @@
 #include <chrono>
 
 #include "base/error.hpp"
+#include "distribution/blob_fetch.hpp"
+#include "distribution/retry_reporter.hpp"
 
 namespace lighterd::distribution {
 
 using base::Error;
 using base::ErrorCode;
-using imagestore::BlobWriter;
 
 namespace {
 
 constexpr std::chrono::milliseconds kReportInterval{100};
 
-// Counts what arrives on its way to the blob writer.
-class CountingSink final : public base::Sink {
- public:
-  CountingSink(BlobWriter& writer, Transfer& transfer) : writer_(writer), transfer_(transfer) {}
-  void write(base::Bytes data) override {
-    writer_.write(data);
-    transfer_.set_current_bytes(writer_.size_bytes());
-  }
-
- private:
-  BlobWriter& writer_;
-  Transfer& transfer_;
-};
-
 // Owns all it needs: it may outlive the operation that asked first. The lease is the transfer's own until each watcher
 // has leased the blob.
-TransferWork make_fetch(DistributionServices& services, std::shared_ptr<RegistryClient> client,
-                        const oci::Descriptor& layer, BlobWriter::Kind kind) {
-  return
-      [&content = services.content, client = std::move(client), layer, kind](Transfer& transfer, std::stop_token stop) {
-        try {
-          const auto lease = content.make_lease("fetch " + layer.digest.to_string());
-          const auto writer = content.start_blob(lease, layer.digest.algorithm(), kind);
-          CountingSink sink(*writer, transfer);
-          client->get_blob(layer, sink, stop);
-          writer->commit(layer, stop);
-        } catch (Error& error) {
-          if (error.code() != ErrorCode::kCancelled) error.add_context("layer " + layer.digest.to_string());
-          throw;
-        }
-      };
+TransferWork make_fetch(DistributionServices& services, const oci::Descriptor& layer, imagestore::BlobKind kind) {
+  return [&content = services.content, layer, kind](Transfer& transfer, std::stop_token stop) {
+    try {
+      const auto lease = content.make_lease("fetch " + layer.digest.to_string());
+      fetch_blob(content, lease, layer, kind, transfer, {}, stop);
+    } catch (Error& error) {
+      if (error.code() != ErrorCode::kCancelled) error.add_context("layer " + layer.digest.to_string());
+      throw;
+    }
+  };
 }
 
 }  // namespace
@@ -55,7 +37,7 @@ LayerFetch::LayerFetch(DistributionServices& services, std::shared_ptr<RegistryC
                        const imagestore::Lease& lease, ProgressSink& progress)
     : services_(services), client_(std::move(client)), lease_(lease), progress_(progress) {}
 
-void LayerFetch::add(const oci::Descriptor& layer, BlobWriter::Kind kind) {
+void LayerFetch::add(const oci::Descriptor& layer, imagestore::BlobKind kind) {
   const bool known =
       std::ranges::any_of(items_, [&](const Item& item) { return item.descriptor.digest == layer.digest; });
   if (known) return;
@@ -74,16 +56,17 @@ void LayerFetch::report(const Item& item, const char* status, std::int64_t curre
 void LayerFetch::start(Item& item) {
   const auto known = services_.content.find_blob(item.descriptor.digest, lease_);
   // What came in as a plain blob has no diff ID yet: as a layer it is fetched anew.
-  if (known && (item.kind == BlobWriter::Kind::kPlain || known->layer)) {
+  if (known && (item.kind == imagestore::BlobKind::kPlain || known->layer)) {
     layers_.emplace(item.descriptor.digest, *known);
     item.done = true;
     return;
   }
-  item.watch =
-      services_.downloads.join(client_->registry() + " " + item.descriptor.digest.to_string() +
-                                   (item.kind == BlobWriter::Kind::kLayer ? "" : " plain"),
-                               client_->registry(), make_fetch(services_, client_, item.descriptor, item.kind));
+  item.watch = services_.downloads.join(item.descriptor.digest.to_string(), client_->registry(),
+                                        make_fetch(services_, item.descriptor, item.kind), client_);
   item.was_leader = item.watch.is_leader();
+  // Somebody else's credentials fetch it: ours have to be good for it as well (security-reliability A.2/24).
+  if (!item.was_leader && item.watch->is_foreign(client_->identity()))
+    client_->require_blob(item.descriptor.digest, stop_);
 }
 
 void LayerFetch::finish(Item& item) {
@@ -119,12 +102,24 @@ void LayerFetch::advance(Item& item) {
     item.reported_bytes = 0;
   }
   const std::int64_t current = item.watch->current_bytes();
-  if (state != Transfer::State::kRunning || current == 0 || current == item.reported_bytes) return;
+  if (state != Transfer::State::kRunning) return;
+  if (current == 0 || current == item.reported_bytes) return report_wait(item);
   report(item, "Downloading", current, item.descriptor.size_bytes);
   item.reported_bytes = current;
 }
 
+void LayerFetch::report_wait(Item& item) {
+  const auto wait = item.watch->find_wait();
+  if (!wait) return;
+  const auto left = wait->deadline - std::chrono::steady_clock::now();
+  std::string status = retry_status(std::chrono::ceil<std::chrono::milliseconds>(left), wait->reason);
+  if (status == item.reported_wait) return;
+  report(item, status.c_str());
+  item.reported_wait = std::move(status);
+}
+
 LayerFetch::Layers LayerFetch::run(std::stop_token stop) {
+  stop_ = stop;
   for (Item& item : items_) {
     start(item);
     report(item, item.done ? "Already exists" : "Pulling fs layer");

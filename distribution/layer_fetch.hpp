@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <stop_token>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -21,7 +22,7 @@ class LayerFetch {
              ProgressSink& progress);
 
   // A digest that was added before is fetched once.
-  void add(const oci::Descriptor& layer, imagestore::BlobWriter::Kind kind);
+  void add(const oci::Descriptor& layer, imagestore::BlobKind kind);
 
   // Blocks until all are here, leased; throws the first failure and leaves the other transfers then.
   Layers run(std::stop_token stop);
@@ -29,10 +30,11 @@ class LayerFetch {
  private:
   struct Item {
     oci::Descriptor descriptor;
-    imagestore::BlobWriter::Kind kind;
+    imagestore::BlobKind kind;
     Watch watch;
     bool was_leader = false;
     std::int64_t reported_bytes = -1;
+    std::string reported_wait = {};
     bool done = false;
   };
 
@@ -40,12 +42,14 @@ class LayerFetch {
   void report(const Item& item, const char* status, std::int64_t current = 0, std::int64_t total = 0);
   void advance(Item& item);
   void finish(Item& item);
+  void report_wait(Item& item);
   bool restart_after_foreign_failure(Item& item);
 
   DistributionServices& services_;
   std::shared_ptr<RegistryClient> client_;
   const imagestore::Lease& lease_;
   ProgressSink& progress_;
+  std::stop_token stop_;
   std::vector<Item> items_;
   Layers layers_;
 };

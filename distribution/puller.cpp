@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "distribution/layer_fetch.hpp"
 #include "distribution/registry_error.hpp"
+#include "distribution/retry_reporter.hpp"
 #include "oci/image_config.hpp"
 
 namespace lighterd::distribution {
@@ -23,9 +24,12 @@ namespace {
 // One reference with a tag or a digest.
 class PullOperation {
  public:
-  PullOperation(DistributionServices& services, std::shared_ptr<RegistryClient> client, oci::Reference reference,
-                const std::optional<oci::Platform>& platform, ProgressSink& progress, std::stop_token stop)
+  PullOperation(DistributionServices& services, SharedRequests& shared, std::shared_ptr<RegistryClient> client,
+                RetryReporter& retries, oci::Reference reference, const std::optional<oci::Platform>& platform,
+                ProgressSink& progress, std::stop_token stop)
       : services_(services),
+        shared_(shared),
+        retries_(retries),
         client_(std::move(client)),
         reference_(std::move(reference)),
         wanted_(platform.value_or(services.host)),
@@ -37,8 +41,17 @@ class PullOperation {
   void run() {
     const ParsedManifest& image = find_image();
     message("Pulling from " + reference_.repository().path(), reference_tag_or_name());
-    if (!is_complete(image)) fetch_image(image);
-    const auto change = publish();
+    retries_.start(progress_);
+    report_warnings();
+    auto change = imagestore::NameChange::kCreated;
+    if (!is_complete(image)) {
+      fetch_image(image);
+      // Somebody who pulled the same may have been first.
+      if (!is_complete(image)) publish();
+    } else {
+      change = publish();
+    }
+    report_warnings();
     message("Digest: " + target_->digest.to_string());
     message(
         std::string("Status: ") +
@@ -56,6 +69,10 @@ class PullOperation {
                            .aux_json = {}});
   }
 
+  void report_warnings() {
+    for (const std::string& text : client_->take_warnings()) message("Warning: " + text);
+  }
+
   std::string reference_tag_or_name() const { return reference_.digest() ? reference_.to_string() : *reference_.tag(); }
 
   // Sets target_.
@@ -68,7 +85,11 @@ class PullOperation {
   }
 
   oci::Descriptor find_target() {
-    if (!reference_.digest()) return client_->resolve(*reference_.tag(), stop_);
+    if (!reference_.digest()) {
+      return shared_.resolves.run(
+          client_->identity() + ":" + *reference_.tag(), [&] { return client_->resolve(*reference_.tag(), stop_); },
+          stop_);
+    }
     // What is here by another name is not taken for granted: the registry is asked whether this repository has it.
     if (services_.content.find_blob(*reference_.digest(), lease_) && !services_.images.find_by_reference(reference_))
       client_->resolve(reference_.digest()->to_string(), stop_);
@@ -79,8 +100,7 @@ class PullOperation {
   // Fetches the document unless the store has it, and keeps it for the publication.
   const ParsedManifest& load_document(const oci::Descriptor& descriptor) {
     const auto known = find_stored(descriptor.digest, oci::kMaxManifestBytes);
-    const FetchedManifest fetched =
-        known ? FetchedManifest{descriptor, *known} : client_->get_manifest(descriptor.digest, stop_);
+    const FetchedManifest fetched = known ? FetchedManifest{descriptor, *known} : fetch_document(descriptor);
     const std::string& type = descriptor.media_type.empty() ? fetched.descriptor.media_type : descriptor.media_type;
     // Not inside the braces below: g++ 12 destroys members twice when a later initialiser throws.
     oci::Document document = oci::parse_document(fetched.bytes, type, reference_.familiar());
@@ -91,10 +111,28 @@ class PullOperation {
       throw Error(ErrorCode::kDataLoss, "manifest " + descriptor.digest.to_string() + " has " +
                                             std::to_string(manifest.descriptor.size_bytes) + " bytes, not " +
                                             std::to_string(descriptor.size_bytes));
-    if (!known) services_.content.put_blob(manifest.descriptor, fetched.bytes, lease_);
+    if (!known) keep(manifest.descriptor, fetched.bytes);
     blobs_.push_back(manifest.descriptor.digest);
     manifests_.push_back(std::make_unique<ParsedManifest>(std::move(manifest)));
     return *manifests_.back();
+  }
+
+  FetchedManifest fetch_document(const oci::Descriptor& descriptor) {
+    const oci::Digest& digest = descriptor.digest;
+    const auto fetch = [&] {
+      FetchedManifest fetched = client_->get_manifest(digest, stop_);
+      // Of the requests for it one keeps it, and not what is no document.
+      const std::string& type = descriptor.media_type.empty() ? fetched.descriptor.media_type : descriptor.media_type;
+      (void)oci::parse_document(fetched.bytes, type, reference_.familiar());
+      services_.content.put_blob(fetched.descriptor, fetched.bytes, lease_);
+      return fetched;
+    };
+    return shared_.manifests.run(client_->identity() + "@" + digest.to_string(), fetch, stop_);
+  }
+
+  // Leases what another request for it has put already.
+  void keep(const oci::Descriptor& descriptor, const std::string& bytes) {
+    if (!services_.content.find_blob(descriptor.digest, lease_)) services_.content.put_blob(descriptor, bytes, lease_);
   }
 
   // Nothing also for what is damaged: it is fetched anew then.
@@ -146,8 +184,7 @@ class PullOperation {
     std::optional<oci::ImageConfig> config = fetch_config(manifest);
     LayerFetch fetch(services_, client_, lease_, progress_);
     for (const auto& layer : manifest.layers) {
-      fetch.add(layer,
-                manifest.is_image() ? imagestore::BlobWriter::Kind::kLayer : imagestore::BlobWriter::Kind::kPlain);
+      fetch.add(layer, manifest.is_image() ? imagestore::BlobKind::kLayer : imagestore::BlobKind::kPlain);
       blobs_.push_back(layer.digest);
     }
     const auto layers = fetch.run(stop_);
@@ -160,9 +197,9 @@ class PullOperation {
   std::optional<oci::ImageConfig> fetch_config(const oci::Manifest& manifest) {
     try {
       const auto known = find_stored(manifest.config.digest, oci::kMaxConfigBytes);
-      const std::string bytes = known ? *known : client_->read_blob(manifest.config, oci::kMaxConfigBytes, stop_);
+      const std::string bytes = known ? *known : fetch_config_bytes(manifest.config);
       imagestore::require_size(manifest.config, static_cast<std::int64_t>(bytes.size()));
-      if (!known) services_.content.put_blob(manifest.config, bytes, lease_);
+      if (!known) keep(manifest.config, bytes);
       blobs_.push_back(manifest.config.digest);
       if (!manifest.is_image()) return std::nullopt;
       oci::ImageConfig config = oci::parse_image_config(bytes);
@@ -175,6 +212,15 @@ class PullOperation {
       error.add_context("error pulling image configuration");
       throw;
     }
+  }
+
+  std::string fetch_config_bytes(const oci::Descriptor& config) {
+    const auto fetch = [&] {
+      std::string bytes = client_->read_blob(config, oci::kMaxConfigBytes, stop_);
+      services_.content.put_blob(config, bytes, lease_);
+      return bytes;
+    };
+    return shared_.configs.run(client_->identity() + "@" + config.digest.to_string(), fetch, stop_);
   }
 
   static void check_diff_ids(const oci::Manifest& manifest, const oci::ImageConfig& config,
@@ -200,6 +246,8 @@ class PullOperation {
   }
 
   DistributionServices& services_;
+  SharedRequests& shared_;
+  RetryReporter& retries_;
   std::shared_ptr<RegistryClient> client_;
   oci::Reference reference_;
   oci::Platform wanted_;
@@ -251,16 +299,19 @@ void rethrow_for_pull(const oci::Reference& reference) {
 
 void Puller::pull(const PullRequest& request, ProgressSink& progress, std::stop_token stop) {
   const auto& reference = request.reference;
+  RetryReporter retries;
+  OperationContext context = request.context;
+  context.on_retry = retries.listener();
   const auto client = std::make_shared<RegistryClient>(services_.http, services_.registries, reference.repository(),
-                                                       Access::kPull, request.context, services_.logger);
-  if (!reference.is_name_only()) {
-    PullOperation(services_, client, reference, request.platform, progress, stop).run();
-    return;
-  }
+                                                       Access::kPull, std::move(context), services_.logger);
+  const auto pull_one = [&](const oci::Reference& each) {
+    PullOperation(services_, shared_, client, retries, each, request.platform, progress, stop).run();
+  };
+  if (!reference.is_name_only()) return pull_one(reference);
   for (const auto& tag : list_tags(*client, reference, stop)) {
     const auto tagged = reference.with_tag(tag);
     try {
-      PullOperation(services_, client, tagged, request.platform, progress, stop).run();
+      pull_one(tagged);
     } catch (Error& error) {
       error.add_context("error pulling " + tagged.to_string());
       throw;

@@ -10,6 +10,7 @@
 #include "base/log.hpp"
 #include "distribution/progress.hpp"
 #include "distribution/registry_client.hpp"
+#include "distribution/single_flight.hpp"
 #include "distribution/transfer_queue.hpp"
 #include "imagestore/image_store.hpp"
 #include "oci/platform.hpp"
@@ -35,6 +36,13 @@ struct DistributionServices {
   base::Logger& logger;
 };
 
+// What pulls of the same thing at the same time ask for once; by client identity and name.
+struct SharedRequests {
+  SingleFlight<oci::Descriptor> resolves;
+  SingleFlight<FetchedManifest> manifests;
+  SingleFlight<std::string> configs;
+};
+
 // Thread-safe.
 class Puller {
  public:
@@ -48,6 +56,7 @@ class Puller {
 
  private:
   DistributionServices services_;
+  SharedRequests shared_;
 };
 
 // Docker's words for what a registry answered to a pull of `reference` (registry-protocol.md A13, classic): an Error

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -26,6 +29,7 @@ constexpr std::size_t kMaxTagPageBytes = 16 * 1024 * 1024;
 constexpr std::size_t kMaxTags = 1'000'000;
 constexpr int kMaxTagPages = 10'000;
 constexpr std::size_t kMaxMountTries = 4;
+constexpr std::int64_t kLargeBlobBytes = 32 * 1024 * 1024;
 
 bool is_ok(const Answer& answer, std::initializer_list<int> statuses) {
   return std::find(statuses.begin(), statuses.end(), answer.response.status) != statuses.end();
@@ -45,29 +49,63 @@ Error manifest_mismatch(const oci::Digest& digest) {
   return Error(ErrorCode::kDataLoss, "manifest verification failed for digest " + digest.to_string());
 }
 
-// Counts, and stops a body that is longer than it may be before the surplus is written.
-class BoundedSink final : public base::Sink {
+std::string short_read(const imagestore::ByteRange& expected, std::int64_t received) {
+  return "short read: expected " + std::to_string(expected.size_bytes()) + " bytes but got " +
+         std::to_string(received) + ": unexpected EOF";
+}
+
+// Counts, and ends a body that is longer than it may be before the surplus is written.
+class CountedSink final : public base::Sink {
  public:
-  BoundedSink(base::Sink& sink, const oci::Descriptor& descriptor) : sink_(sink), descriptor_(descriptor) {}
+  CountedSink(BlobSink& sink, const oci::Descriptor& descriptor) : sink_(sink), descriptor_(descriptor) {}
+
+  void begin(const imagestore::ByteRange& expected, BlobSink::Answer answer) {
+    expected_ = expected;
+    started_ = true;
+    sink_.begin(answer);
+  }
   void write(base::Bytes data) override {
     received_bytes_ += static_cast<std::int64_t>(data.size());
-    if (received_bytes_ > descriptor_.size_bytes) {
+    if (received_bytes_ > expected_.size_bytes()) {
       throw Error(ErrorCode::kDataLoss, "blob " + descriptor_.digest.to_string() + " is larger than the " +
                                             std::to_string(descriptor_.size_bytes) + " bytes of its descriptor");
     }
     sink_.write(data);
   }
-  std::int64_t received_bytes() const { return received_bytes_; }
+  bool has_started() const { return started_; }
+  bool is_complete() const { return received_bytes_ == expected_.size_bytes(); }
+  std::string short_read() const { return distribution::short_read(expected_, received_bytes_); }
 
  private:
-  base::Sink& sink_;
+  BlobSink& sink_;
   const oci::Descriptor& descriptor_;
+  imagestore::ByteRange expected_;
   std::int64_t received_bytes_ = 0;
+  bool started_ = false;
 };
 
-std::string short_read(std::int64_t expected, std::int64_t received) {
-  return "short read: expected " + std::to_string(expected) + " bytes but got " + std::to_string(received) +
-         ": unexpected EOF";
+struct ContentRange {
+  imagestore::ByteRange range;
+  std::optional<std::int64_t> size_bytes;
+};
+
+// "bytes 0-99/1000" or "bytes 0-99/*" (RFC 9110 14.4).
+std::optional<ContentRange> parse_content_range(const std::string* value) {
+  constexpr std::string_view kUnit = "bytes ";
+  if (value == nullptr || !base::to_lower(*value).starts_with(kUnit)) return std::nullopt;
+  const std::string_view text = base::trim(std::string_view(*value).substr(kUnit.size()));
+  const std::size_t dash = text.find('-');
+  const std::size_t slash = text.find('/');
+  if (dash == std::string_view::npos || slash == std::string_view::npos || slash < dash) return std::nullopt;
+  const auto first = base::parse_unsigned(text.substr(0, dash));
+  const auto last = base::parse_unsigned(text.substr(dash + 1, slash - dash - 1));
+  const auto size = base::parse_unsigned(text.substr(slash + 1));
+  constexpr unsigned long long kMost = std::numeric_limits<std::int64_t>::max() / 2;
+  if (!first || !last || *first > *last || *last > kMost || (size && *size > kMost)) return std::nullopt;
+  if (!size && text.substr(slash + 1) != "*") return std::nullopt;
+  ContentRange result{{static_cast<std::int64_t>(*first), static_cast<std::int64_t>(*last) + 1}, std::nullopt};
+  if (size) result.size_bytes = static_cast<std::int64_t>(*size);
+  return result;
 }
 
 // The target of `<url>; rel="next"` (RFC 8288), as far as registries write it.
@@ -98,6 +136,16 @@ void append_tags(const std::string& body, std::vector<std::string>& tags) {
   }
 }
 
+// Tells credentials apart without showing them.
+std::string fingerprint(const AuthConfig& auth) {
+  std::string all;
+  for (const std::string& part : {auth.username, auth.password.reveal(), auth.identity_token.reveal(),
+                                  auth.registry_token.reveal(), auth.server_address})
+    all += std::to_string(part.size()) + ":" + part;
+  const base::Secret wiped(all);
+  return oci::digest_of(base::as_bytes(all)).hex();
+}
+
 Scope repository_scope(const std::string& path, std::initializer_list<const char*> actions) {
   return {"repository:" + path, {actions.begin(), actions.end()}};
 }
@@ -115,9 +163,11 @@ class RegistryClient::Repository {
   Repository(HttpClient& http, const RegistryOptions& options, oci::RepositoryName name, Access access,
              OperationContext context, base::Logger& logger)
       : name_(std::move(name)),
+        identity_(name_.to_string() + " " + fingerprint(context.auth)),
         session_(http, options, name_.domain(), access, scopes_of(name_, access), std::move(context), logger) {}
 
   const oci::RepositoryName& name() const { return name_; }
+  const std::string& identity() const { return identity_; }
   RegistrySession& session() { return session_; }
 
   Call call(const char* method, const std::string& path) const {
@@ -135,14 +185,26 @@ class RegistryClient::Repository {
 
   FetchedManifest fetch_by_tag(Endpoint& endpoint, const std::string& tag, const std::stop_token& stop);
   FetchedManifest fetch_by_digest(const oci::Digest& digest, const Call& call, const std::stop_token& stop);
+  void get_blob_from(Endpoint& endpoint, const oci::Descriptor& descriptor, BlobSink& sink,
+                     const std::stop_token& stop);
   std::optional<Answer> mount(const oci::Digest& digest, const std::string& from, const std::stop_token& stop);
   Answer start_upload(const std::stop_token& stop);
   void finish_upload(const Answer& started, const oci::Digest& digest, const RequestBody& body,
                      const std::stop_token& stop);
 
  private:
+  Call blob_call(const Endpoint& endpoint, const oci::Descriptor& descriptor, const imagestore::ByteRange& wanted);
+  imagestore::ByteRange check_blob_head(const Endpoint& endpoint, const HttpResponse& head,
+                                        const oci::Descriptor& descriptor, const imagestore::ByteRange& wanted);
+  [[noreturn]] void refuse_part(const Endpoint& endpoint, const std::string& why);
+  std::string etag_of(const Endpoint& endpoint, const oci::Digest& digest);
+  void remember_etag(const Endpoint& endpoint, const oci::Digest& digest, const HttpResponse& head);
+
   oci::RepositoryName name_;
+  const std::string identity_;
   RegistrySession session_;
+  base::Synchronized<std::set<const Endpoint*>> without_ranges_;
+  base::Synchronized<std::map<std::pair<const Endpoint*, std::string>, std::string>> etags_;
 };
 
 RegistryClient::RegistryClient(HttpClient& http, const RegistryOptions& options, oci::RepositoryName repository,
@@ -154,6 +216,18 @@ RegistryClient::~RegistryClient() = default;
 
 const oci::RepositoryName& RegistryClient::repository() const {
   return repository_->name();
+}
+
+std::string RegistryClient::identity() const {
+  return repository_->identity();
+}
+
+const RetryPolicy& RegistryClient::retry_policy() const {
+  return repository_->session().retry_policy();
+}
+
+std::vector<std::string> RegistryClient::take_warnings() {
+  return repository_->session().take_warnings();
 }
 
 std::string RegistryClient::registry() const {
@@ -236,32 +310,117 @@ FetchedManifest RegistryClient::get_manifest(const oci::Digest& digest, std::sto
   }
 }
 
-void RegistryClient::get_blob(const oci::Descriptor& descriptor, base::Sink& sink, std::stop_token stop) {
-  BoundedSink bounded(sink, descriptor);
-  const auto fetch = [&](Endpoint& endpoint) {
-    Call call = repository_->call("GET", "blobs/" + descriptor.digest.to_string());
-    call.on_success = [&](const HttpResponse& head) -> base::Sink* {
-      const std::string* length = head.find_header("Content-Length");
-      const auto claimed = length == nullptr ? std::nullopt : base::parse_unsigned(*length);
-      if (claimed && *claimed > static_cast<unsigned long long>(std::max<std::int64_t>(descriptor.size_bytes, 0))) {
-        throw Error(ErrorCode::kDataLoss, "blob " + descriptor.digest.to_string() + " has " + *length +
-                                              " bytes, its descriptor says " + std::to_string(descriptor.size_bytes));
-      }
-      return &bounded;
-    };
-    try {
-      const Answer answer = repository_->session().call(endpoint, call, stop);
-      if (!is_ok(answer, {200})) throw answer.error();
-    } catch (const TransportError& error) {
-      if (bounded.received_bytes() == 0) throw;
-      // What was written cannot be taken back: no other try.
-      throw Error(error.code(), short_read(descriptor.size_bytes, bounded.received_bytes()));
-    }
-    if (bounded.received_bytes() != descriptor.size_bytes) {
-      throw Error(ErrorCode::kDataLoss, short_read(descriptor.size_bytes, bounded.received_bytes()));
-    }
+// A 206 that is not what was asked for: that endpoint is not asked for parts any more.
+void RegistryClient::Repository::refuse_part(const Endpoint& endpoint, const std::string& why) {
+  without_ranges_.lock()->insert(&endpoint);
+  throw TransportError(TransportFailure::kBroken, ErrorCode::kUnavailable,
+                       endpoint.base().authority() + " answered a range request wrongly: " + why);
+}
+
+// What the body of a 2xx answer is, after all that its head says was checked.
+imagestore::ByteRange RegistryClient::Repository::check_blob_head(const Endpoint& endpoint, const HttpResponse& head,
+                                                                  const oci::Descriptor& descriptor,
+                                                                  const imagestore::ByteRange& wanted) {
+  const std::string name = "blob " + descriptor.digest.to_string();
+  const std::string* encoding = head.find_header("Content-Encoding");
+  if (encoding != nullptr && !encoding->empty() && !base::equals_ignoring_case(*encoding, "identity")) {
+    throw Error(ErrorCode::kDataLoss, name + " comes with content encoding " + base::printable(*encoding, 40));
+  }
+  const auto wrong_size = [&](const std::string& size) {
+    throw Error(ErrorCode::kDataLoss, name + " has " + base::printable(size, 40) + " bytes, its descriptor says " +
+                                          std::to_string(descriptor.size_bytes));
   };
-  repository_->session().try_endpoints(fetch, stop);
+  if (head.status == 206) {
+    const std::string* value = head.find_header("Content-Range");
+    const auto range = parse_content_range(value);
+    if (!range) refuse_part(endpoint, "no Content-Range");
+    if (range->size_bytes && *range->size_bytes != descriptor.size_bytes)
+      wrong_size(std::to_string(*range->size_bytes));
+    if (range->range.begin != wanted.begin || range->range.end > wanted.end) refuse_part(endpoint, *value);
+    return range->range;
+  }
+  if (head.status != 200)
+    throw Error(ErrorCode::kInternal, name + ": received unexpected HTTP status: " + std::to_string(head.status));
+  const std::string* length = head.find_header("Content-Length");
+  const auto claimed = length == nullptr ? std::nullopt : base::parse_unsigned(*length);
+  if (claimed && *claimed > static_cast<unsigned long long>(std::max<std::int64_t>(descriptor.size_bytes, 0))) {
+    wrong_size(*length);
+  }
+  return {0, descriptor.size_bytes};
+}
+
+Call RegistryClient::Repository::blob_call(const Endpoint& endpoint, const oci::Descriptor& descriptor,
+                                           const imagestore::ByteRange& wanted) {
+  Call call = this->call("GET", "blobs/" + descriptor.digest.to_string());
+  const bool is_whole = wanted.begin == 0 && wanted.end == descriptor.size_bytes;
+  // A large blob is asked for as a range from the start: the answer tells whether parts of it can be had.
+  if ((is_whole && descriptor.size_bytes < kLargeBlobBytes) || without_ranges_.lock()->contains(&endpoint)) return call;
+  call.headers.emplace_back("Range", "bytes=" + std::to_string(wanted.begin) + "-" + std::to_string(wanted.end - 1));
+  const std::string etag = etag_of(endpoint, descriptor.digest);
+  if (!is_whole && !etag.empty()) call.headers.emplace_back("If-Range", etag);
+  return call;
+}
+
+std::string RegistryClient::Repository::etag_of(const Endpoint& endpoint, const oci::Digest& digest) {
+  auto etags = etags_.lock();
+  const auto found = etags->find({&endpoint, digest.to_string()});
+  return found == etags->end() ? std::string() : found->second;
+}
+
+// Only strong ones may stand in If-Range (RFC 9110 13.1.5).
+void RegistryClient::Repository::remember_etag(const Endpoint& endpoint, const oci::Digest& digest,
+                                               const HttpResponse& head) {
+  constexpr std::size_t kMaxEtags = 1000;
+  constexpr std::size_t kMaxEtagBytes = 256;
+  const std::string* etag = head.find_header("ETag");
+  if (etag == nullptr || !etag->starts_with('"') || !etag->ends_with('"') || etag->size() > kMaxEtagBytes) return;
+  auto etags = etags_.lock();
+  if (etags->size() < kMaxEtags) etags->insert_or_assign({&endpoint, digest.to_string()}, *etag);
+}
+
+void RegistryClient::Repository::get_blob_from(Endpoint& endpoint, const oci::Descriptor& descriptor, BlobSink& sink,
+                                               const std::stop_token& stop) {
+  const imagestore::ByteRange wanted = sink.wanted();
+  CountedSink counted(sink, descriptor);
+  Call call = blob_call(endpoint, descriptor, wanted);
+  call.on_success = [&](const HttpResponse& head) -> base::Sink* {
+    const auto coming = check_blob_head(endpoint, head, descriptor, wanted);
+    remember_etag(endpoint, descriptor.digest, head);
+    counted.begin(coming, head.status == 206 ? BlobSink::Answer::kPart : BlobSink::Answer::kWhole);
+    return &counted;
+  };
+  const auto broke_off = [&](TransportFailure kind, ErrorCode code) {
+    return TransportError(kind, code, counted.short_read());
+  };
+  try {
+    const Answer answer = session_.call(endpoint, call, stop);
+    if (answer.response.status == 416) refuse_part(endpoint, "416 Requested Range Not Satisfiable");
+    if (!answer.is_success()) {
+      RegistryError error = answer.error();
+      // Signed URLs of storage hosts expire: the registry is asked for a new one.
+      if (!is_same_origin(answer.url, endpoint.base())) error.set_stale_location();
+      throw error;
+    }
+  } catch (const TransportError& error) {
+    if (!counted.has_started() || error.kind() != TransportFailure::kBroken) throw;
+    throw broke_off(error.kind(), error.code());
+  }
+  if (!counted.is_complete()) throw broke_off(TransportFailure::kBroken, ErrorCode::kUnavailable);
+}
+
+void RegistryClient::get_blob(const oci::Descriptor& descriptor, BlobSink& sink, std::stop_token stop) {
+  repository_->session().try_each(
+      [&](Endpoint& endpoint) { repository_->get_blob_from(endpoint, descriptor, sink, stop); });
+}
+
+void RegistryClient::require_blob(const oci::Digest& digest, std::stop_token stop) {
+  const Call call = repository_->call("HEAD", "blobs/" + digest.to_string());
+  repository_->session().try_endpoints(
+      [&](Endpoint& endpoint) {
+        const Answer answer = repository_->session().call(endpoint, call, stop);
+        if (!answer.is_success()) throw answer.error();
+      },
+      stop);
 }
 
 std::string RegistryClient::read_blob(const oci::Descriptor& descriptor, std::size_t limit_bytes,

@@ -16,6 +16,7 @@
 #include "distribution/auth_config.hpp"
 #include "distribution/http_client.hpp"
 #include "distribution/retry.hpp"
+#include "imagestore/byte_ranges.hpp"
 #include "oci/descriptor.hpp"
 #include "oci/reference.hpp"
 
@@ -49,6 +50,17 @@ struct UploadResult {
   std::string mounted_from;  // repository path
 };
 
+// Where the bytes of a blob go, in as many tries as it takes.
+class BlobSink : public base::Sink {
+ public:
+  // What is to be asked for now; asked before each try. Never empty.
+  virtual imagestore::ByteRange wanted() const = 0;
+  // The answer's body follows: a part that begins at wanted().begin, or the whole blob from a server that does not
+  // serve parts. What it throws ends the try.
+  enum class Answer { kWhole, kPart };
+  virtual void begin(Answer answer) = 0;
+};
+
 class RegistryClient {
  public:
   RegistryClient(HttpClient& http, const RegistryOptions& options, oci::RepositoryName repository, Access access,
@@ -56,6 +68,12 @@ class RegistryClient {
   ~RegistryClient();
 
   const oci::RepositoryName& repository() const;
+  // Alike for two clients of one repository with the same credentials.
+  std::string identity() const;
+  const RetryPolicy& retry_policy() const;
+  // Of the registry, those that were not taken before, each once (registry-protocol.md A10).
+  std::vector<std::string> take_warnings();
+
   // "host[:port]" that answered, for the record of where a blob is known to be ("docker.io" for Hub and its mirrors).
   std::string registry() const;
 
@@ -67,10 +85,14 @@ class RegistryClient {
   FetchedManifest get_manifest(const oci::Digest& digest, std::stop_token stop);
   FetchedManifest get_manifest_by_tag(const std::string& tag, std::stop_token stop);
 
-  // The blob's bytes into `sink`, from the start; a body longer than size_bytes is cut off with kDataLoss. Hashing is
-  // the sink's. Returns when the body ended; too short is kDataLoss ("short read: expected N bytes but got M:
-  // unexpected EOF").
-  void get_blob(const oci::Descriptor& descriptor, base::Sink& sink, std::stop_token stop);
+  // One round: from the first endpoint that has it; a mirror that fails, at whatever byte, leads to the next endpoint,
+  // which is asked for what is wanted then. No waits and no other tries: those are the caller's (RetryLoop). Hashing is
+  // the sink's. Returns when all that was asked for has come, or the whole blob. kDataLoss: the registry's blob has
+  // another size; TransportError: it ended early ("short read: expected N bytes but got M: unexpected EOF"), or a part
+  // other than the one asked for came; RegistryError.
+  void get_blob(const oci::Descriptor& descriptor, BlobSink& sink, std::stop_token stop);
+  // That the blob may be had from here: HEAD. RegistryError if not.
+  void require_blob(const oci::Digest& digest, std::stop_token stop);
   // A small blob, verified; for configs.
   std::string read_blob(const oci::Descriptor& descriptor, std::size_t limit_bytes, std::stop_token stop);
 

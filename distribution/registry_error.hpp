@@ -23,6 +23,9 @@ class RegistryError : public base::Error {
   // error="insufficient_scope" was in the challenge of a 401 that came although a token was sent.
   bool insufficient_scope() const noexcept { return insufficient_scope_; }
   std::optional<std::chrono::seconds> retry_after() const noexcept { return retry_after_; }
+  // A storage host said it of a URL that the registry had given: a new one may do.
+  bool is_stale_location() const noexcept { return stale_location_; }
+  void set_stale_location() noexcept { stale_location_ = true; }
 
  private:
   friend RegistryError make_registry_error(const HttpResponse& response, const std::string& method_and_url);
@@ -30,6 +33,7 @@ class RegistryError : public base::Error {
   std::string registry_code_;
   bool own_message_ = false;
   bool insufficient_scope_ = false;
+  bool stale_location_ = false;
   std::optional<std::chrono::seconds> retry_after_;
 };
 

@@ -59,7 +59,10 @@ class RegistrySession {
   Endpoint& registry() { return *endpoints_.back(); }
 
   // Runs `action` with one endpoint after the other until it does not throw: a mirror's failure leads to the next, the
-  // registry's to another round if RetryLoop allows one.
+  // registry's is thrown.
+  template <typename Action>
+  auto try_each(const Action& action);
+  // The same, in as many rounds as RetryLoop allows.
   template <typename Action>
   auto try_endpoints(const Action& action, const std::stop_token& stop);
   // Runs `action` until it does not throw, as long as RetryLoop allows.
@@ -120,22 +123,23 @@ auto RegistrySession::retry(const Action& action, const std::stop_token& stop) {
 }
 
 template <typename Action>
+auto RegistrySession::try_each(const Action& action) {
+  for (const auto& endpoint : endpoints_) {
+    if (endpoint->kind() != Endpoint::Kind::kMirror) break;
+    if (endpoint->is_down()) continue;
+    try {
+      return action(*endpoint);
+    } catch (const base::Error& error) {
+      if (error.code() == base::ErrorCode::kCancelled || error.code() == base::ErrorCode::kNoSpace) throw;
+      note_mirror_failure(*endpoint, error);
+    }
+  }
+  return action(registry());
+}
+
+template <typename Action>
 auto RegistrySession::try_endpoints(const Action& action, const std::stop_token& stop) {
-  return retry(
-      [&] {
-        for (const auto& endpoint : endpoints_) {
-          if (endpoint->kind() != Endpoint::Kind::kMirror) break;
-          if (endpoint->is_down()) continue;
-          try {
-            return action(*endpoint);
-          } catch (const base::Error& error) {
-            if (error.code() == base::ErrorCode::kCancelled) throw;
-            note_mirror_failure(*endpoint, error);
-          }
-        }
-        return action(registry());
-      },
-      stop);
+  return retry([&] { return try_each(action); }, stop);
 }
 
 }  // namespace lighterd::distribution

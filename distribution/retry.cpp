@@ -19,7 +19,7 @@ using base::ErrorCode;
 
 constexpr int kLongestFactor = 30;
 constexpr int kUnreachableAttempts = 3;
-constexpr int kDamagedAttempts = 2;
+constexpr int kImmediateAttempts = 2;
 constexpr std::size_t kMaxReasonBytes = 200;
 
 double random_fraction() {
@@ -50,7 +50,10 @@ std::chrono::milliseconds asked_for(const Error& error) {
 
 FailureKind classify_failure(const Error& error) {
   if (const auto* transport = dynamic_cast<const TransportError*>(&error)) return classify_transport(*transport);
-  if (const auto* refusal = dynamic_cast<const RegistryError*>(&error)) return classify_status(refusal->status());
+  if (const auto* refusal = dynamic_cast<const RegistryError*>(&error)) {
+    const FailureKind kind = classify_status(refusal->status());
+    return kind == FailureKind::kFinal && refusal->is_stale_location() ? FailureKind::kStale : kind;
+  }
   return error.code() == ErrorCode::kDataLoss ? FailureKind::kDamaged : FailureKind::kFinal;
 }
 
@@ -71,8 +74,9 @@ void wait_for(std::chrono::milliseconds delay, const std::stop_token& stop) {
 void RetryLoop::wait_or_rethrow(const Error& error, const std::stop_token& stop) {
   const FailureKind kind = classify_failure(error);
   if (kind == FailureKind::kFinal || stop.stop_requested()) throw;
-  if (kind == FailureKind::kDamaged) {
-    if (++damages_ >= std::min(kDamagedAttempts, policy_.max_attempts)) throw;
+  if (kind == FailureKind::kDamaged || kind == FailureKind::kStale) {
+    if (++(kind == FailureKind::kDamaged ? damages_ : stale_) >= std::min(kImmediateAttempts, policy_.max_attempts))
+      throw;
     if (listener_) listener_({base::printable(error.text(), kMaxReasonBytes), std::chrono::milliseconds(0)});
     return;
   }

@@ -21,6 +21,7 @@ enum class FailureKind {
   kFinal,        // asking again changes nothing: 401, 403, 404, a certificate, a full disk
   kTemporary,    // broken and stalled connections, 408, 429, 500, 502, 503, 504
   kUnreachable,  // no name or no connection, of a host that has never answered: more likely a wrong name than a fault
+  kStale,        // a storage URL that may have expired: a new one is asked for at once
   kDamaged,      // the content is not what it should be: fetched once more from scratch
 };
 FailureKind classify_failure(const base::Error& error);
@@ -48,12 +49,13 @@ class RetryLoop {
   // not. A Retry-After in the error is the least that is waited, at most kLongestPatience.
   void wait_or_rethrow(const base::Error& error, const std::stop_token& stop);
   // Something was achieved since the last failure: the count starts again, except of damaged content.
-  void note_progress() { failures_ = 0; }
+  void note_progress() { failures_ = stale_ = 0; }
 
  private:
   RetryPolicy policy_;
   RetryListener listener_;
   int failures_ = 0;
+  int stale_ = 0;
   int damages_ = 0;
 };
 

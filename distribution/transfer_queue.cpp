@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "distribution/transfer_queue.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <list>
 #include <map>
@@ -10,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "distribution/error_copy.hpp"
+#include "distribution/registry_client.hpp"
 
 namespace lighterd::distribution {
 
@@ -17,12 +19,58 @@ void Transfer::rethrow() const {
   if (rethrow_) rethrow_();
 }
 
+void Transfer::set_wait(const RetryNotice& notice) {
+  *wait_.lock() = Wait{notice.reason, std::chrono::steady_clock::now() + notice.delay};
+}
+
+std::optional<Transfer::Wait> Transfer::find_wait() const {
+  auto wait = wait_.lock();
+  if (*wait && std::chrono::steady_clock::now() >= (*wait)->deadline) wait->reset();
+  return *wait;
+}
+
+TransferSources::Client TransferSources::current() const {
+  auto state = state_.lock();
+  return state->clients.empty() ? nullptr : state->clients[state->current];
+}
+
+bool TransferSources::advance(const Client& failed) {
+  auto state = state_.lock();
+  // Another connection of the transfer has done it already.
+  if (state->clients.empty() || state->clients[state->current] != failed) return true;
+  state->current = (state->current + 1) % state->clients.size();
+  if (++state->failed < state->clients.size()) return true;
+  state->failed = 0;
+  return false;
+}
+
+std::size_t TransferSources::count(const std::string& identity) const {
+  auto state = state_.lock();
+  return static_cast<std::size_t>(std::count_if(state->clients.begin(), state->clients.end(),
+                                                [&](const Client& client) { return client->identity() == identity; }));
+}
+
+void TransferSources::add(Client client) {
+  if (client) state_.lock()->clients.push_back(std::move(client));
+}
+
+void TransferSources::remove(const Client& client) {
+  auto state = state_.lock();
+  const auto found = std::find(state->clients.begin(), state->clients.end(), client);
+  if (found == state->clients.end() || state->clients.size() == 1) return;
+  const auto index = static_cast<std::size_t>(found - state->clients.begin());
+  state->clients.erase(found);
+  if (index < state->current) --state->current;
+  state->current %= state->clients.size();
+}
+
 namespace {
 
 // A transfer that somebody watches, or whose thread has not come to its end.
 struct Job {
   std::string key;
-  std::string host;
+  std::vector<std::string> hosts;  // any of which it may run by
+  std::string running_host;
   TransferWork work;
   std::shared_ptr<Transfer> transfer = std::make_shared<Transfer>();
   std::size_t watchers = 1;
@@ -58,10 +106,16 @@ struct TransferQueue::State {
 
 void TransferQueue::State::start_waiting() {
   for (auto it = waiting.begin(); it != waiting.end();) {
-    if (running[(*it)->host] >= max_running_per_host) {
+    Job& job = **it;
+    const auto free = std::find_if(job.hosts.begin(), job.hosts.end(), [&](const std::string& host) {
+      const auto found = running.find(host);
+      return found == running.end() || found->second < max_running_per_host;
+    });
+    if (free == job.hosts.end()) {
       ++it;
       continue;
     }
+    job.running_host = *free;
     start(*it);
     it = waiting.erase(it);
   }
@@ -73,7 +127,7 @@ void TransferQueue::State::start(const std::shared_ptr<Job>& job) {
   const auto self = threads.begin();
   try {
     *self = std::jthread([this, job, self] { run(job, self); });
-    ++running[job->host];
+    ++running[job->running_host];
   } catch (const std::system_error&) {  // too many threads
     threads.pop_front();
     forget(job);
@@ -102,7 +156,7 @@ void TransferQueue::State::run(const std::shared_ptr<Job>& job, std::list<std::j
   const std::lock_guard lock(mutex);
   forget(job);
   job->transfer->state_.store(result, std::memory_order_release);
-  if (--running[job->host] == 0) running.erase(job->host);
+  if (--running[job->running_host] == 0) running.erase(job->running_host);
   ended_threads.splice(ended_threads.end(), threads, self);
   start_waiting();
   note_change();
@@ -112,12 +166,13 @@ Watch& Watch::operator=(Watch&& other) noexcept {
   std::swap(queue_, other.queue_);
   std::swap(key_, other.key_);
   std::swap(transfer_, other.transfer_);
+  std::swap(source_, other.source_);
   std::swap(leader_, other.leader_);
   return *this;
 }
 
 Watch::~Watch() {
-  if (transfer_) queue_->leave(key_, transfer_);
+  if (transfer_) queue_->leave(*this);
 }
 
 TransferQueue::TransferQueue(std::size_t max_running_per_host)
@@ -138,24 +193,31 @@ TransferQueue::~TransferQueue() {
   threads.clear();
 }
 
-Watch TransferQueue::join(const std::string& key, const std::string& host, TransferWork work) {
+Watch TransferQueue::join(const std::string& key, const std::string& host, TransferWork work,
+                          TransferSources::Client source) {
   std::list<std::jthread> ended;
   Watch watch;
   watch.queue_ = this;
   watch.key_ = key;
+  watch.source_ = source;
   {
     const std::lock_guard lock(state_->mutex);
     ended.swap(state_->ended_threads);
     const auto found = state_->jobs.find(key);
     if (found != state_->jobs.end()) {
-      ++found->second->watchers;
-      watch.transfer_ = found->second->transfer;
+      Job& job = *found->second;
+      ++job.watchers;
+      watch.transfer_ = job.transfer;
+      job.transfer->sources_.add(std::move(source));
+      if (std::find(job.hosts.begin(), job.hosts.end(), host) == job.hosts.end()) job.hosts.push_back(host);
+      state_->start_waiting();
       return watch;
     }
     auto job = std::make_shared<Job>();
     job->key = key;
-    job->host = host;
+    job->hosts = {host};
     job->work = std::move(work);
+    job->transfer->sources_.add(std::move(source));
     watch.transfer_ = job->transfer;
     watch.leader_ = true;
     state_->jobs.emplace(key, job);
@@ -165,10 +227,11 @@ Watch TransferQueue::join(const std::string& key, const std::string& host, Trans
   return watch;
 }
 
-void TransferQueue::leave(const std::string& key, const std::shared_ptr<Transfer>& transfer) noexcept {
+void TransferQueue::leave(const Watch& watch) noexcept {
   const std::lock_guard lock(state_->mutex);
-  const auto found = state_->jobs.find(key);
-  if (found == state_->jobs.end() || found->second->transfer != transfer) return;
+  if (watch.source_) watch.transfer_->sources_.remove(watch.source_);
+  const auto found = state_->jobs.find(watch.key_);
+  if (found == state_->jobs.end() || found->second->transfer != watch.transfer_) return;
   const std::shared_ptr<Job> job = found->second;
   if (--job->watchers > 0) return;
   job->stop.request_stop();

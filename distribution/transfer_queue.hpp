@@ -9,12 +9,43 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
+
+#include "base/synchronized.hpp"
+#include "distribution/retry.hpp"
 
 namespace lighterd::distribution {
 
 class TransferQueue;
+
+class RegistryClient;
+
+// What a transfer fetches through: the clients of its watchers, each with credentials of its own. Thread-safe.
+class TransferSources {
+ public:
+  using Client = std::shared_ptr<RegistryClient>;
+
+  // The one to use now; null if the transfer was joined without any.
+  Client current() const;
+  // `failed` did not do. Whether there is another that did not fail since the last call that returned false.
+  bool advance(const Client& failed);
+  std::size_t count(const std::string& identity) const;
+
+ private:
+  friend class TransferQueue;
+  struct State {
+    std::vector<Client> clients;
+    std::size_t current = 0;
+    std::size_t failed = 0;
+  };
+  void add(Client client);
+  void remove(const Client& client);  // the last one stays
+
+  mutable base::Synchronized<State> state_;
+};
 
 // What a watcher sees of one transfer. Thread-safe.
 class Transfer {
@@ -26,6 +57,19 @@ class Transfer {
   std::int64_t current_bytes() const { return current_bytes_.load(std::memory_order_relaxed); }
   // For the work itself: how far it is.
   void set_current_bytes(std::int64_t bytes) { current_bytes_.store(bytes, std::memory_order_relaxed); }
+  TransferSources& sources() { return sources_; }
+
+  // For the work: it waits, and why. Shown until the deadline.
+  struct Wait {
+    std::string reason;
+    std::chrono::steady_clock::time_point deadline;
+  };
+  void set_wait(const RetryNotice& notice);
+  std::optional<Wait> find_wait() const;
+
+  // Whether none of the sources but one's own has that identity (RegistryClient).
+  bool is_foreign(const std::string& identity) const { return sources_.count(identity) < 2; }
+
   // Throws a copy of what the work threw, once the state is kFailed.
   void rethrow() const;
 
@@ -34,6 +78,8 @@ class Transfer {
   std::atomic<State> state_ = State::kWaiting;
   std::atomic<std::int64_t> current_bytes_ = 0;
   std::function<void()> rethrow_;  // written before the state becomes kFailed
+  TransferSources sources_;
+  mutable base::Synchronized<std::optional<Wait>> wait_;
 };
 
 using TransferWork = std::function<void(Transfer& transfer, std::stop_token stop)>;
@@ -55,6 +101,7 @@ class Watch {
   TransferQueue* queue_ = nullptr;
   std::string key_;
   std::shared_ptr<Transfer> transfer_;
+  TransferSources::Client source_;
   bool leader_ = false;
 };
 
@@ -64,8 +111,11 @@ class TransferQueue {
   explicit TransferQueue(std::size_t max_running_per_host);
   ~TransferQueue();  // cancels, and joins every thread
 
-  // Never blocks. The work runs on a thread of the queue, once, and owns what it captured until it returned.
-  Watch join(const std::string& key, const std::string& host, TransferWork work);
+  // Never blocks. The work runs on a thread of the queue, once, and owns what it captured until it returned. `source`
+  // is a further client for a transfer that is under way, until the watch goes; a transfer that waits for its host may
+  // then run by this one's.
+  Watch join(const std::string& key, const std::string& host, TransferWork work,
+             TransferSources::Client source = nullptr);
 
   // Returns when some transfer changed its state since the call with the result passed in `seen` (0 at first), at the
   // deadline, or when stop is requested.
@@ -74,7 +124,7 @@ class TransferQueue {
 
  private:
   friend class Watch;
-  void leave(const std::string& key, const std::shared_ptr<Transfer>& transfer) noexcept;
+  void leave(const Watch& watch) noexcept;
 
   struct State;
   std::unique_ptr<State> state_;

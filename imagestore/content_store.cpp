@@ -9,7 +9,6 @@
 #include <unordered_set>
 
 #include "base/error.hpp"
-#include "imagestore/layer_archive.hpp"
 
 namespace lighterd::imagestore {
 
@@ -18,16 +17,14 @@ using base::ErrorCode;
 
 namespace {
 
-// Written back while more arrives, so that the fdatasync of a large layer has little left to do.
-constexpr std::int64_t kWriteBackBytes = 8 * 1024 * 1024;
 constexpr std::chrono::hours kRemovalInterval{1};
+
+}  // namespace
 
 void remove_file(const std::filesystem::path& path, base::Logger& logger) noexcept {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT)
     logger.warn("cannot remove a file of the store", {{"path", path.string()}, {"errno", std::to_string(errno)}});
 }
-
-}  // namespace
 
 Lease::Lease(Lease&& other) noexcept : store_(std::exchange(other.store_, nullptr)), id_(std::move(other.id_)) {}
 
@@ -35,78 +32,29 @@ Lease::~Lease() {
   if (store_ != nullptr) store_->drop_lease(id_);
 }
 
-BlobWriter::BlobWriter(ContentStore& store, std::string lease_id, oci::DigestAlgorithm algorithm, Kind kind)
-    : store_(store),
-      lease_id_(std::move(lease_id)),
-      path_(store.layout_.ingest() / oci::random_hex(16)),
-      fd_(base::open_file(path_, O_WRONLY | O_CREAT | O_EXCL)),
-      hasher_(algorithm),
-      layer_(kind == Kind::kLayer ? std::make_unique<LayerDigester>() : nullptr),
-      kind_(kind) {}
-
-BlobWriter::~BlobWriter() {
-  if (fd_) remove_file(path_, store_.logger_);
-}
-
-void BlobWriter::write(base::Bytes data) {
-  base::write_all(fd_.get(), data, path_);
-  hasher_.update(data);
-  size_bytes_ += static_cast<std::int64_t>(data.size());
-  if (size_bytes_ - flushed_bytes_ >= kWriteBackBytes) {
-    // Only starts the write-back; errors are fdatasync's to report.
-    ::sync_file_range(fd_.get(), flushed_bytes_, size_bytes_ - flushed_bytes_, SYNC_FILE_RANGE_WRITE);
-    flushed_bytes_ = size_bytes_;
-  }
-  if (!layer_ || layer_error_) return;
-  try {
-    layer_->write(data);
-  } catch (const Error& error) {
-    layer_error_ = error;
-  }
-}
-
-void BlobWriter::check(const oci::Descriptor& expected) {
-  const oci::Digest digest = hasher_.finish();
-  if (digest == expected.digest && size_bytes_ == expected.size_bytes) return;
-  if (digest == expected.digest) require_size(expected, size_bytes_);
-  throw Error(ErrorCode::kDataLoss, (kind_ == Kind::kLayer ? "filesystem layer verification failed for digest "
-                                                           : "content verification failed for digest ") +
-                                        expected.digest.to_string());
-}
-
-std::optional<LayerContent> BlobWriter::finish_layer(const std::stop_token& stop) {
-  if (!layer_) return std::nullopt;
-  if (layer_error_) throw *layer_error_;
-  auto content = layer_->finish();
-  return content ? content : diff_id_of_file(path_, {}, stop);
-}
-
-void BlobWriter::record(const BlobInfo& info) {
-  base::sync_directory(store_.layout_.blob(info.digest).parent_path());
-  auto write = store_.database_.write();
+void ContentStore::record(const BlobInfo& info, const std::string& lease_id) {
+  base::sync_directory(layout_.blob(info.digest).parent_path());
+  auto write = database_.write();
   blob_table::insert(*write, info, base::now());
-  blob_table::lease(*write, lease_id_, info.digest);
+  blob_table::lease(*write, lease_id, info.digest);
   write.commit();
 }
 
-BlobInfo BlobWriter::commit(const oci::Descriptor& expected, const std::stop_token& stop) {
-  check(expected);
-  const std::optional<LayerContent> layer = finish_layer(stop);
-  BlobInfo info{expected.digest, size_bytes_, layer};
-  ::fchmod(fd_.get(), 0400);
-  base::sync_data(fd_.get(), path_);
-  const std::lock_guard guard(store_.lock_of(info.digest));
-  const std::filesystem::path target = store_.layout_.blob(info.digest);
-  if (::rename(path_.c_str(), target.c_str()) != 0) throw base::errno_error(errno, "rename to " + target.string());
-  fd_.reset();
+void ContentStore::take_file(base::UniqueFd& fd, const std::filesystem::path& path, const BlobInfo& info,
+                             const std::string& lease_id) {
+  ::fchmod(fd.get(), 0400);
+  base::sync_data(fd.get(), path);
+  const std::lock_guard guard(lock_of(info.digest));
+  const std::filesystem::path target = layout_.blob(info.digest);
+  if (::rename(path.c_str(), target.c_str()) != 0) throw base::errno_error(errno, "rename to " + target.string());
+  fd.reset();
   try {
-    record(info);
+    record(info, lease_id);
   } catch (...) {
     // A full disk must not be filled by what nobody knows of. A row from before stands for the same bytes.
-    store_.remove_if_unknown(info.digest);
+    remove_if_unknown(info.digest);
     throw;
   }
-  return info;
 }
 
 ContentStore::ContentStore(const StoreLayout& layout, MetadataDb& database, base::Logger& logger,
@@ -121,10 +69,34 @@ void ContentStore::remove_unreferenced_if_due() {
   auto due = next_removal_.load();
   if (now < due || !next_removal_.compare_exchange_strong(due, now + kRemovalInterval)) return;
   remove_unreferenced(base::now() - keep_unreferenced_);
+  remove_stale_ingests(false);
+}
+
+// Only of an earlier run everything that is no partial blob may go: a BlobWriter's file has no name to know it by.
+void ContentStore::remove_stale_ingests(bool at_start) {
+  for (const auto& entry : std::filesystem::directory_iterator(layout_.ingest())) {
+    const bool is_partial = layout_.find_partial_digest(entry.path()).has_value();
+    if (is_partial ? is_wanted_partial(entry, at_start) : !at_start) continue;
+    logger_.debug("removed an unfinished download", {{"file", entry.path().filename().string()}});
+    std::error_code ignored;
+    std::filesystem::remove_all(entry.path(), ignored);
+  }
+}
+
+bool ContentStore::is_wanted_partial(const std::filesystem::directory_entry& entry, bool at_start) {
+  const oci::Digest digest = *layout_.find_partial_digest(entry.path());
+  if (!at_start && open_partials_.lock()->contains(digest)) return true;
+  struct stat status {};
+  if (::lstat(entry.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
+  const auto age = std::chrono::system_clock::now() - std::chrono::system_clock::from_time_t(status.st_mtime);
+  if (age > keep_unreferenced_) return false;
+  // Without its map it is of no use; the other way round neither.
+  return ::access(layout_.partial(digest).c_str(), F_OK) == 0 &&
+         ::access(layout_.partial_map(digest).c_str(), F_OK) == 0 && !blob_table::find(*database_.read(), digest);
 }
 
 void ContentStore::remove_leftovers() {
-  for (const auto& entry : std::filesystem::directory_iterator(layout_.ingest())) remove_file(entry.path(), logger_);
+  remove_stale_ingests(true);
   remove_unknown_files(oci::DigestAlgorithm::kSha256);
   remove_unknown_files(oci::DigestAlgorithm::kSha512);
 }
@@ -208,12 +180,12 @@ std::optional<BlobInfo> ContentStore::find_blob(const oci::Digest& digest) {
 }
 
 std::unique_ptr<BlobWriter> ContentStore::start_blob(const Lease& lease, oci::DigestAlgorithm algorithm,
-                                                     BlobWriter::Kind kind) {
+                                                     BlobKind kind) {
   return std::unique_ptr<BlobWriter>(new BlobWriter(*this, lease.id(), algorithm, kind));
 }
 
 void ContentStore::put_blob(const oci::Descriptor& descriptor, std::string_view bytes, const Lease& lease) {
-  const auto writer = start_blob(lease, descriptor.digest.algorithm(), BlobWriter::Kind::kPlain);
+  const auto writer = start_blob(lease, descriptor.digest.algorithm(), BlobKind::kPlain);
   writer->write(base::as_bytes(bytes));
   writer->commit(descriptor);
 }
@@ -255,10 +227,26 @@ void ContentStore::remove_if_unknown(const oci::Digest& digest) noexcept {
   }
 }
 
-void require_size(const oci::Descriptor& claimed, std::int64_t size_bytes) {
-  if (claimed.size_bytes == size_bytes) return;
-  throw Error(ErrorCode::kDataLoss, "size of " + claimed.digest.to_string() + " is " + std::to_string(size_bytes) +
-                                        " bytes, not " + std::to_string(claimed.size_bytes));
+std::unique_ptr<PartialBlob> ContentStore::open_partial(const Lease& lease, const oci::Descriptor& descriptor,
+                                                        BlobKind kind, const std::stop_token& stop) {
+  if (descriptor.size_bytes < 0) throw Error(ErrorCode::kInvalidArgument, "a blob's size is negative");
+  {
+    auto open = open_partials_.lock();
+    if (!open.wait(partial_closed_, stop, [&] { return !open->contains(descriptor.digest); }))
+      throw Error(ErrorCode::kCancelled, "context canceled");
+    open->insert(descriptor.digest);
+  }
+  try {
+    return std::unique_ptr<PartialBlob>(new PartialBlob(*this, lease.id(), descriptor, kind));
+  } catch (...) {
+    close_partial(descriptor.digest);
+    throw;
+  }
+}
+
+void ContentStore::close_partial(const oci::Digest& digest) noexcept {
+  open_partials_.lock()->erase(digest);
+  partial_closed_.notify_all();
 }
 
 }  // namespace lighterd::imagestore

@@ -6,25 +6,32 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/log.hpp"
+#include "base/synchronized.hpp"
 #include "imagestore/blob_table.hpp"
-#include "imagestore/layer_digester.hpp"
+#include "imagestore/blob_writer.hpp"
 #include "imagestore/metadata_db.hpp"
+#include "imagestore/partial_blob.hpp"
 #include "imagestore/store_layout.hpp"
 #include "oci/descriptor.hpp"
 
 namespace lighterd::imagestore {
 
 class ContentStore;
+
+// Of the store; a failure is logged.
+void remove_file(const std::filesystem::path& path, base::Logger& logger) noexcept;
 
 // Pins what an operation uses until it goes; survives no restart. The store must outlive it.
 class Lease {
@@ -41,48 +48,12 @@ class Lease {
   std::string id_;
 };
 
-// One blob on its way in. Not thread-safe. Without commit() everything of it is gone when it goes.
-class BlobWriter final : public base::Sink {
- public:
-  enum class Kind { kPlain, kLayer };  // a layer's diff ID is computed on the way
-
-  ~BlobWriter() override;
-  void write(base::Bytes data) override;
-  std::int64_t size_bytes() const { return size_bytes_; }
-
-  // Compares with what was expected, makes the blob durable and visible and leases it. kDataLoss: wrong size, wrong
-  // digest ("filesystem layer verification failed for digest ..." for layers), damaged compression. Once.
-  BlobInfo commit(const oci::Descriptor& expected, const std::stop_token& stop = {});
-
- private:
-  friend class ContentStore;
-  BlobWriter(ContentStore& store, std::string lease_id, oci::DigestAlgorithm algorithm, Kind kind);
-  void check(const oci::Descriptor& expected);
-  std::optional<LayerContent> finish_layer(const std::stop_token& stop);
-  void record(const BlobInfo& info);
-
-  ContentStore& store_;
-  std::string lease_id_;
-  std::filesystem::path path_;
-  base::UniqueFd fd_;
-  oci::DigestHasher hasher_;
-  std::unique_ptr<LayerDigester> layer_;
-  // Damaged compression matters only if the digest is right: then it is the image that is bad, not the transfer.
-  std::optional<base::Error> layer_error_;
-  std::int64_t size_bytes_ = 0;
-  std::int64_t flushed_bytes_ = 0;
-  Kind kind_;
-};
-
-// kDataLoss unless the claimed size is the real one (security-reliability A.1/6): a descriptor may be of another
-// document than the one that the blob came in by.
-void require_size(const oci::Descriptor& claimed, std::int64_t size_bytes);
-
 // Thread-safe.
 class ContentStore {
  public:
-  // Removes what an earlier run left: unfinished ingests and files that the index does not know. Blobs that nothing has
-  // needed for `keep_unreferenced` are removed now and at most once an hour.
+  // Removes what an earlier run left: files that the index does not know and unfinished ingests, except partial blobs
+  // of the last `keep_unreferenced`. Blobs that nothing has needed for that long are removed now and, as older partial
+  // blobs, at most once an hour.
   ContentStore(const StoreLayout& layout, MetadataDb& database, base::Logger& logger,
                std::chrono::hours keep_unreferenced = std::chrono::hours(24));
 
@@ -93,7 +64,11 @@ class ContentStore {
   std::optional<BlobInfo> find_blob(const oci::Digest& digest, const Lease& lease);
   std::optional<BlobInfo> find_blob(const oci::Digest& digest);
 
-  std::unique_ptr<BlobWriter> start_blob(const Lease& lease, oci::DigestAlgorithm algorithm, BlobWriter::Kind kind);
+  std::unique_ptr<BlobWriter> start_blob(const Lease& lease, oci::DigestAlgorithm algorithm, BlobKind kind);
+  // With what an earlier try left of it, as far as it is sound: reads that, so it blocks. Waits for a PartialBlob of
+  // the same digest to go; kCancelled. kInvalidArgument for a size below zero.
+  std::unique_ptr<PartialBlob> open_partial(const Lease& lease, const oci::Descriptor& descriptor, BlobKind kind,
+                                            const std::stop_token& stop);
   // A document whose bytes are here already; as BlobWriter.
   void put_blob(const oci::Descriptor& descriptor, std::string_view bytes, const Lease& lease);
 
@@ -112,6 +87,14 @@ class ContentStore {
  private:
   friend class Lease;
   friend class BlobWriter;
+  friend class PartialBlob;
+  // Syncs a finished file of ingest/, moves it among the blobs, records and leases it. The descriptor is closed then.
+  void take_file(base::UniqueFd& fd, const std::filesystem::path& path, const BlobInfo& info,
+                 const std::string& lease_id);
+  void record(const BlobInfo& info, const std::string& lease_id);
+  void close_partial(const oci::Digest& digest) noexcept;
+  void remove_stale_ingests(bool at_start);
+  bool is_wanted_partial(const std::filesystem::directory_entry& entry, bool at_start);
   void drop_lease(const std::string& id) noexcept;
   void remove_leftovers();
   void remove_unknown_files(oci::DigestAlgorithm algorithm);
@@ -128,6 +111,8 @@ class ContentStore {
   std::atomic<std::chrono::steady_clock::time_point> next_removal_;
   // Between rename and row on one side and row and unlink on the other; by digest.
   std::array<std::mutex, 64> digest_locks_;
+  base::Synchronized<std::unordered_set<oci::Digest>> open_partials_;
+  std::condition_variable_any partial_closed_;
 };
 
 }  // namespace lighterd::imagestore

@@ -66,4 +66,21 @@ std::filesystem::path StoreLayout::blob(const oci::Digest& digest) const {
   return blobs(digest.algorithm()) / digest.hex();
 }
 
+std::filesystem::path StoreLayout::partial(const oci::Digest& digest) const {
+  return ingest() / (std::string(oci::to_string(digest.algorithm())) + "-" + digest.hex() + ".part");
+}
+
+std::filesystem::path StoreLayout::partial_map(const oci::Digest& digest) const {
+  return partial(digest).replace_extension(".map");
+}
+
+std::optional<oci::Digest> StoreLayout::find_partial_digest(const std::filesystem::path& path) const {
+  if (path.extension() != ".part" && path.extension() != ".map") return std::nullopt;
+  std::string name = path.stem().string();
+  const std::size_t dash = name.find('-');
+  if (dash == std::string::npos) return std::nullopt;
+  name[dash] = ':';
+  return oci::find_digest(name);
+}
+
 }  // namespace lighterd::imagestore

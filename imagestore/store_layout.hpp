@@ -10,9 +10,12 @@
 //     blobs/sha256/<hex>    content, verified before it gets here, never changed
 //     blobs/sha512/<hex>
 //     ingest/<random>       content on its way in
+//     ingest/<algorithm>-<hex>.part   a blob of which a part has arrived ...
+//     ingest/<algorithm>-<hex>.map    ... and which part
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 #include "base/file.hpp"
 #include "oci/digest.hpp"
@@ -30,6 +33,10 @@ class StoreLayout {
   std::filesystem::path ingest() const { return root_ / "ingest"; }
   std::filesystem::path blobs(oci::DigestAlgorithm algorithm) const;
   std::filesystem::path blob(const oci::Digest& digest) const;
+  std::filesystem::path partial(const oci::Digest& digest) const;
+  std::filesystem::path partial_map(const oci::Digest& digest) const;
+  // Of a .part or .map file; nothing for any other name.
+  std::optional<oci::Digest> find_partial_digest(const std::filesystem::path& path) const;
 
  private:
   std::filesystem::path root_;

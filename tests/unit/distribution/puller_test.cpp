@@ -259,7 +259,7 @@ INSTANTIATE_TEST_SUITE_P(
               f.registry.add_fault(
                   {.method = "GET", .path = blob_path(image.layers[2].first.digest), .times = -1, .body = "thr"});
             },
-            ErrorCode::kDataLoss, "short read: expected 5 bytes but got 3"},
+            ErrorCode::kUnavailable, "short read: expected 5 bytes but got 3"},
         BadContent{"LongLayer",
                    [](auto& f, const auto& image) {
                      f.registry.add_fault({.method = "GET",

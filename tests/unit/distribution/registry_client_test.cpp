@@ -141,7 +141,7 @@ TEST_F(RegistryClientTest, EndlessErrorBodyIsCut) {
 TEST_F(RegistryClientTest, StreamsBlobs) {
   const std::string bytes(3'000'000, 'b');
   const auto blob = registry.add_blob(repository, bytes);
-  StringSink sink;
+  StringSink sink(blob);
   client(registry).get_blob(blob, sink, {});
   EXPECT_EQ(sink.text, bytes);
   EXPECT_EQ(client(registry).read_blob(blob, bytes.size(), {}), bytes);
@@ -159,7 +159,7 @@ class BadBlob : public RegistryTest, public testing::WithParamInterface<BlobCase
 TEST_P(BadBlob, IsAnErrorAndNotMoreThanItsSize) {
   const auto blob = registry.add_blob(repository, std::string(1000, 'b'));
   registry.add_fault(GetParam().fault);
-  StringSink sink;
+  StringSink sink(blob);
   const auto error = error_of([&] { client(registry).get_blob(blob, sink, {}); });
   EXPECT_EQ(error.code(), GetParam().code) << error.text();
   EXPECT_NE(error.text().find(GetParam().text), std::string::npos) << error.text();
@@ -170,7 +170,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         BlobCase{"short",
                  {.body = std::string(400, 'b')},
-                 ErrorCode::kDataLoss,
+                 ErrorCode::kUnavailable,
                  "short read: expected 1000 bytes but got 400: unexpected EOF",
                  400},
         BlobCase{"cut",
@@ -188,11 +188,10 @@ INSTANTIATE_TEST_SUITE_P(
             ErrorCode::kNotFound,
             "blob unknown",
             0},
-        BlobCase{"partial",
-                 {.status = 206, .body = std::string(1000, 'b')},
-                 ErrorCode::kInternal,
-                 "received unexpected HTTP status: 206",
-                 1000}),
+        BlobCase{"part_of_what", {.status = 206, .body = std::string(1000, 'b')}, ErrorCode::kUnavailable, "range", 0},
+        BlobCase{"accepted", {.status = 202}, ErrorCode::kInternal, "received unexpected HTTP status: 202", 0},
+        BlobCase{
+            "encoded", {.headers = {{"Content-Encoding", "gzip"}}}, ErrorCode::kDataLoss, "content encoding gzip", 0}),
     [](const auto& each) { return std::string(each.param.name); });
 
 TEST_F(RegistryClientTest, SmallBlobsAreVerified) {
@@ -201,12 +200,115 @@ TEST_F(RegistryClientTest, SmallBlobsAreVerified) {
   EXPECT_EQ(error_of([&] { client(registry).read_blob(blob, 100, {}); }).code(), ErrorCode::kDataLoss);
 }
 
+// A sink that has some of the blob already.
+StringSink sink_with(const oci::Descriptor& blob, const std::string& start) {
+  StringSink sink(blob);
+  sink.text = start;
+  return sink;
+}
+
+TEST_F(RegistryClientTest, AsksForWhatIsMissing) {
+  const auto blob = registry.add_blob(repository, "0123456789");
+  auto puller = client(registry);
+  auto sink = sink_with(blob, "0123");
+  puller.get_blob(blob, sink, {});
+  EXPECT_EQ(sink.text, "0123456789");
+  EXPECT_EQ(sink.answers, std::vector{BlobSink::Answer::kPart});
+  EXPECT_EQ(registry.requests("GET", "*/blobs/*").back().header("Range"), "bytes=4-9");
+  EXPECT_EQ(registry.requests("GET", "*/blobs/*").back().header("If-Range"), "");
+}
+
+TEST_F(RegistryClientTest, NamesTheEntityThatItHasAPartOf) {
+  const auto blob = registry.add_blob(repository, "0123456789");
+  // Weak ones name no bytes.
+  for (const auto& [etag, sent] : {std::pair{R"("v1")", R"("v1")"}, {R"(W/"v2")", ""}, {"v3", ""}}) {
+    auto puller = client(registry);
+    registry.clear_faults();
+    registry.add_fault({.method = "GET", .path = "*/blobs/*", .times = -1, .headers = {{"ETag", etag}}});
+    StringSink first(blob);
+    puller.get_blob(blob, first, {});
+    auto second = sink_with(blob, "01");
+    puller.get_blob(blob, second, {});
+    EXPECT_EQ(registry.requests("GET", "*/blobs/*").back().header("If-Range"), sent);
+  }
+}
+
+struct RangeCase {
+  const char* name;
+  Fault fault;
+};
+class BadRange : public RegistryTest, public testing::WithParamInterface<RangeCase> {};
+TEST_P(BadRange, IsRefusedAndTheWholeIsAskedForThen) {
+  const auto blob = registry.add_blob(repository, "0123456789");
+  registry.add_fault(GetParam().fault);
+  auto puller = client(registry);
+  auto sink = sink_with(blob, "0123");
+  EXPECT_EQ(error_of([&] { puller.get_blob(blob, sink, {}); }).code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(sink.text, "0123");
+  puller.get_blob(blob, sink, {});
+  EXPECT_EQ(sink.text, "0123456789");
+  EXPECT_EQ(registry.requests("GET", "*/blobs/*").back().header("Range"), "");
+}
+INSTANTIATE_TEST_SUITE_P(Table, BadRange,
+                         testing::Values(RangeCase{"other_start", {.headers = {{"Content-Range", "bytes 3-9/10"}}}},
+                                         RangeCase{"other_end", {.headers = {{"Content-Range", "bytes 4-10/*"}}}},
+                                         RangeCase{"backwards", {.headers = {{"Content-Range", "bytes 9-4/10"}}}},
+                                         RangeCase{"no_unit", {.headers = {{"Content-Range", "4-9/10"}}}},
+                                         RangeCase{"huge",
+                                                   {.headers = {{"Content-Range", "bytes 4-18446744073709551615/*"}}}},
+                                         RangeCase{"none", {.headers = {{"Content-Range", ""}}}},
+                                         RangeCase{"unsatisfiable", {.status = 416}}),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+TEST_F(RegistryClientTest, APartOfABlobOfAnotherSizeIsRefused) {
+  const auto blob = registry.add_blob(repository, "0123456789");
+  registry.add_fault({.headers = {{"Content-Range", "bytes 4-9/11"}}});
+  auto sink = sink_with(blob, "0123");
+  EXPECT_EQ(error_of([&] { client(registry).get_blob(blob, sink, {}); }).code(), ErrorCode::kDataLoss);
+}
+
+TEST_F(RegistryClientTest, LargeBlobsAreAskedForAsARange) {
+  const oci::Descriptor blob{"", oci::digest_of(base::as_bytes("x")), 32 * 1024 * 1024, {}, {}, {}, {}};
+  StringSink sink(blob);
+  EXPECT_EQ(error_of<RegistryError>([&] { client(registry).get_blob(blob, sink, {}); }).status(), 404);
+  EXPECT_EQ(registry.requests("GET", "*/blobs/*").back().header("Range"), "bytes=0-33554431");
+}
+
+TEST_F(RegistryClientTest, WhatAStorageHostRefusesMayBeStale) {
+  tests::FakeRegistry storage;
+  const auto blob = registry.add_blob(repository, "layer");
+  registry.add_fault({.method = "GET", .status = 307, .headers = {{"Location", storage.url() + "/x?sig=1"}}});
+  storage.add_fault({.status = 403});
+  StringSink sink(blob);
+  EXPECT_TRUE(error_of<RegistryError>([&] { client(registry).get_blob(blob, sink, {}); }).is_stale_location());
+  registry.add_fault({.method = "GET", .status = 403});
+  EXPECT_FALSE(error_of<RegistryError>([&] { client(registry).get_blob(blob, sink, {}); }).is_stale_location());
+}
+
+TEST_F(RegistryClientTest, RequiresABlobToBeThere) {
+  const auto blob = registry.add_blob(repository, "layer");
+  EXPECT_NO_THROW(client(registry).require_blob(blob.digest, {}));
+  EXPECT_EQ(error_of([&] { client(registry, Access::kPull, {}, "other").require_blob(blob.digest, {}); }).code(),
+            ErrorCode::kNotFound);
+}
+
+TEST_F(RegistryClientTest, WarningsAreTakenOnce) {
+  registry.add_manifest(repository, "1", kManifestType, "{}");
+  registry.add_fault({.times = 2, .headers = {{"Warning", R"(299 - "end of \"life\"")"}}});
+  registry.add_fault({.headers = {{"Warning", R"(299 host "not ours")"}}});
+  registry.add_fault({.headers = {{"Warning", "199 - \"other\""}}});
+  auto puller = client(registry);
+  for (int i = 0; i < 4; ++i) puller.resolve("1", {});
+  EXPECT_EQ(puller.take_warnings(), std::vector<std::string>{R"(end of "life")"});
+  EXPECT_TRUE(puller.take_warnings().empty());
+}
+
 TEST_F(RegistryClientTest, StopEndsAStalledBlob) {
   const auto blob = registry.add_blob(repository, std::string(1000, 'b'));
   registry.add_fault({.stall_after_bytes = 10});
   std::stop_source source;
   auto result = std::async(std::launch::async, [&] {
-    StringSink sink;
+    StringSink sink(blob);
     const auto code = error_of([&] { client(registry).get_blob(blob, sink, source.get_token()); }).code();
     return std::pair(code, std::chrono::steady_clock::now());
   });
@@ -229,7 +331,7 @@ TEST_F(RegistryClientTest, RedirectsKeepHeadersButNotAuthorization) {
                       .status = 307,
                       .headers = {{"Location", storage.url() + "/v2/x?sig=1"}}});
   storage.add_fault({.status = 200, .body = bytes});
-  StringSink sink;
+  StringSink sink(blob);
   client(registry, Access::kPull, password_auth("u", "p")).get_blob(blob, sink, {});
   EXPECT_EQ(sink.text, bytes);
   ASSERT_EQ(storage.requests().size(), 1U);
@@ -247,7 +349,7 @@ TEST_F(RegistryClientTest, RedirectToTheSameOriginKeepsAuthorization) {
                       .skip = 1,
                       .status = 302,
                       .headers = {{"Location", "/v2/team/app/blobs/" + blob.digest.to_string()}}});
-  StringSink sink;
+  StringSink sink(blob);
   client(registry, Access::kPull, password_auth("u", "p")).get_blob(blob, sink, {});
   EXPECT_EQ(sink.text, "layer");
 }
@@ -258,7 +360,7 @@ TEST_F(RegistryClientTest, AChallengeOfARedirectTargetGetsNoToken) {
   const auto blob = registry.add_blob(repository, "layer");
   registry.require_basic("u", "p");
   registry.add_fault({.method = "GET", .skip = 1, .status = 307, .headers = {{"Location", storage.url() + "/v2/"}}});
-  StringSink sink;
+  StringSink sink(blob);
   const auto error = error_of<RegistryError>(
       [&] { client(registry, Access::kPull, password_auth("u", "p")).get_blob(blob, sink, {}); });
   EXPECT_EQ(error.status(), 401);

@@ -18,10 +18,19 @@ namespace lighterd::distribution {
 
 inline const std::string kManifestType = "application/vnd.oci.image.manifest.v1+json";
 
-class StringSink final : public base::Sink {
+// Takes a blob from the start, in order.
+class StringSink final : public BlobSink {
  public:
+  explicit StringSink(const oci::Descriptor& blob) : size_bytes(blob.size_bytes) {}
+  imagestore::ByteRange wanted() const override { return {static_cast<std::int64_t>(text.size()), size_bytes}; }
+  void begin(Answer answer) override {
+    answers.push_back(answer);
+    if (answer == Answer::kWhole) text.clear();
+  }
   void write(base::Bytes data) override { text += base::as_text(data); }
+  std::int64_t size_bytes;
   std::string text;
+  std::vector<Answer> answers;
 };
 
 // What `action` throws; a test failure if nothing or something else.

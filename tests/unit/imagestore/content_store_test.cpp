@@ -50,19 +50,19 @@ TEST(ContentStoreTest, RefusesWrongContentAndLeavesNothing) {
   TestStore store;
   const auto lease = store.content().make_lease("test");
   const auto expected = descriptor_of(kLayer, "right");
-  const auto write = [&](std::string_view bytes, const oci::Descriptor& wanted, BlobWriter::Kind kind) {
+  const auto write = [&](std::string_view bytes, const oci::Descriptor& wanted, imagestore::BlobKind kind) {
     const auto writer = store.content().start_blob(lease, oci::DigestAlgorithm::kSha256, kind);
     writer->write(base::as_bytes(bytes));
     writer->commit(wanted);
   };
-  EXPECT_EQ(code_of([&] { write("wrong", expected, BlobWriter::Kind::kPlain); }), ErrorCode::kDataLoss);
+  EXPECT_EQ(code_of([&] { write("wrong", expected, imagestore::BlobKind::kPlain); }), ErrorCode::kDataLoss);
   auto wrong_size = expected;
   wrong_size.size_bytes = 6;
-  EXPECT_EQ(code_of([&] { write("right", wrong_size, BlobWriter::Kind::kPlain); }), ErrorCode::kDataLoss);
+  EXPECT_EQ(code_of([&] { write("right", wrong_size, imagestore::BlobKind::kPlain); }), ErrorCode::kDataLoss);
   const std::string damaged =
       "\x1F\x8B"
       "damaged, but with the right digest";
-  EXPECT_EQ(code_of([&] { write(damaged, descriptor_of(kLayer, damaged), BlobWriter::Kind::kLayer); }),
+  EXPECT_EQ(code_of([&] { write(damaged, descriptor_of(kLayer, damaged), imagestore::BlobKind::kLayer); }),
             ErrorCode::kDataLoss);
   EXPECT_TRUE(has_no_files(store.root() / "ingest"));
   EXPECT_TRUE(store.files().empty());
@@ -73,7 +73,7 @@ TEST(ContentStoreTest, DropsAnIngestThatWasNotCommitted) {
   TestStore store;
   const auto lease = store.content().make_lease("test");
   {
-    const auto writer = store.content().start_blob(lease, oci::DigestAlgorithm::kSha256, BlobWriter::Kind::kPlain);
+    const auto writer = store.content().start_blob(lease, oci::DigestAlgorithm::kSha256, imagestore::BlobKind::kPlain);
     writer->write(base::as_bytes("half"));
     EXPECT_FALSE(has_no_files(store.root() / "ingest"));
   }

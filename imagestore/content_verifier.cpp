@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "imagestore/content_verifier.hpp"
+
+#include "imagestore/layer_archive.hpp"
+
+namespace lighterd::imagestore {
+
+using base::Error;
+using base::ErrorCode;
+
+ContentVerifier::ContentVerifier(oci::DigestAlgorithm algorithm, BlobKind kind)
+    : kind_(kind), hasher_(algorithm), layer_(kind == BlobKind::kLayer ? std::make_unique<LayerDigester>() : nullptr) {}
+
+void ContentVerifier::update(base::Bytes data) {
+  hasher_.update(data);
+  size_bytes_ += static_cast<std::int64_t>(data.size());
+  if (!layer_ || layer_error_) return;
+  try {
+    layer_->write(data);
+  } catch (const Error& error) {
+    layer_error_ = error;
+  }
+}
+
+void ContentVerifier::check(const oci::Descriptor& expected) {
+  const oci::Digest digest = hasher_.finish();
+  if (digest == expected.digest) return require_size(expected, size_bytes_);
+  throw Error(ErrorCode::kDataLoss, (kind_ == BlobKind::kLayer ? "filesystem layer verification failed for digest "
+                                                               : "content verification failed for digest ") +
+                                        expected.digest.to_string());
+}
+
+std::optional<LayerContent> ContentVerifier::finish_layer(const std::filesystem::path& file,
+                                                          const std::stop_token& stop) {
+  if (!layer_) return std::nullopt;
+  if (layer_error_) throw *layer_error_;
+  auto content = layer_->finish();
+  return content ? content : diff_id_of_file(file, {}, stop);
+}
+
+void require_size(const oci::Descriptor& claimed, std::int64_t size_bytes) {
+  if (claimed.size_bytes == size_bytes) return;
+  throw Error(ErrorCode::kDataLoss, "size of " + claimed.digest.to_string() + " is " + std::to_string(size_bytes) +
+                                        " bytes, not " + std::to_string(claimed.size_bytes));
+}
+
+}  // namespace lighterd::imagestore

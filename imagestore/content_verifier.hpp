@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Says what a blob's bytes, taken in order, turn out to be: size and digest, and of a layer the diff ID.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stop_token>
+
+#include "base/error.hpp"
+#include "imagestore/blob_table.hpp"
+#include "imagestore/layer_digester.hpp"
+#include "oci/descriptor.hpp"
+
+namespace lighterd::imagestore {
+
+enum class BlobKind { kPlain, kLayer };  // a layer's diff ID is computed on the way
+
+// Not thread-safe.
+class ContentVerifier {
+ public:
+  ContentVerifier(oci::DigestAlgorithm algorithm, BlobKind kind);
+
+  void update(base::Bytes data);
+  std::int64_t size_bytes() const { return size_bytes_; }
+
+  // kDataLoss: wrong size, wrong digest ("filesystem layer verification failed for digest ..." for layers). Once.
+  void check(const oci::Descriptor& expected);
+  // After check(): what the layer in `file` is uncompressed; nothing for a plain blob. kDataLoss: damaged compression.
+  // May read the file (bzip2, xz); blocks.
+  std::optional<LayerContent> finish_layer(const std::filesystem::path& file, const std::stop_token& stop);
+
+ private:
+  BlobKind kind_;
+  oci::DigestHasher hasher_;
+  std::unique_ptr<LayerDigester> layer_;
+  // Damaged compression matters only if the digest is right: then it is the image that is bad, not the transfer.
+  std::optional<base::Error> layer_error_;
+  std::int64_t size_bytes_ = 0;
+};
+
+// kDataLoss unless the claimed size is the real one (security-reliability A.1/6): a descriptor may be of another
+// document than the one that the blob came in by.
+void require_size(const oci::Descriptor& claimed, std::int64_t size_bytes);
+
+}  // namespace lighterd::imagestore

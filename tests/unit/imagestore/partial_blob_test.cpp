@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "imagestore/partial_blob.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <thread>
+
+#include "tests/support/test_store.hpp"
+
+namespace lighterd::imagestore {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+constexpr std::int64_t kMiB = 1024 * 1024;
+
+std::string make_content(std::int64_t bytes) {
+  std::string text;
+  for (std::int64_t i = 0; static_cast<std::int64_t>(text.size()) < bytes; ++i) text += std::to_string(i) + "\n";
+  text.resize(static_cast<std::size_t>(bytes));
+  return text;
+}
+
+class PartialBlobTest : public testing::Test {
+ protected:
+  std::unique_ptr<PartialBlob> open() { return store.content().open_partial(lease(), blob, BlobKind::kLayer, {}); }
+  const Lease& lease() {
+    if (!lease_) lease_.emplace(store.content().make_lease("test"));
+    return *lease_;
+  }
+  void write(PartialBlob& partial, std::int64_t begin, std::int64_t end) {
+    PartialBlob::Part part(partial, begin);
+    part.write(base::as_bytes(
+        std::string_view(content).substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin))));
+  }
+  void restart() {
+    lease_.reset();
+    store.reopen();
+  }
+  std::filesystem::path file(const char* extension) {
+    return store.root() / "ingest" / ("sha256-" + blob.digest.hex() + extension);
+  }
+  void overwrite(const std::filesystem::path& path, std::int64_t offset, const std::string& bytes) {
+    std::fstream stream(path, std::ios::in | std::ios::out | std::ios::binary);
+    stream.seekp(offset);
+    stream << bytes;
+  }
+  void expect_whole(PartialBlob& partial) {
+    ASSERT_TRUE(partial.is_complete());
+    partial.commit({});
+    EXPECT_EQ(store.content().read_blob(blob.digest, content.size()), content);
+    const auto info = store.content().find_blob(blob.digest);
+    ASSERT_TRUE(info && info->layer);
+    EXPECT_EQ(info->layer->diff_id.hex(), blob.digest.hex());
+    EXPECT_TRUE(std::filesystem::is_empty(store.root() / "ingest"));
+  }
+
+  const std::string content = make_content(3 * kMiB);
+  const oci::Descriptor blob = tests::descriptor_of("application/vnd.oci.image.layer.v1.tar", content);
+  tests::TestStore store;
+  std::optional<Lease> lease_;
+};
+
+TEST_F(PartialBlobTest, PartsComeInAnyOrder) {
+  const auto partial = open();
+  write(*partial, 2 * kMiB, 3 * kMiB);
+  write(*partial, 0, 100);
+  EXPECT_TRUE(partial->verify_arrived(kMiB));
+  EXPECT_EQ(partial->verified_bytes(), 100);
+  EXPECT_FALSE(partial->verify_arrived(kMiB));
+  EXPECT_EQ(partial->find_gap(0, blob.size_bytes), (ByteRange{100, 2 * kMiB}));
+  write(*partial, 100, 2 * kMiB);
+  EXPECT_EQ(partial->arrived_bytes(), blob.size_bytes);
+  expect_whole(*partial);
+}
+
+TEST_F(PartialBlobTest, HashesAsItArrives) {
+  const auto partial = open();
+  PartialBlob::Part part(*partial, 0);
+  for (std::size_t at = 0; at < content.size(); at += 10'000) {
+    const auto piece = base::as_bytes(std::string_view(content).substr(at, 10'000));
+    const auto position = part.position();
+    part.write(piece);
+    partial->verify(position, piece);
+    ASSERT_EQ(partial->verified_bytes(), part.position());
+  }
+}
+
+TEST_F(PartialBlobTest, ARestartKeepsWhatArrived) {
+  {
+    const auto partial = open();
+    write(*partial, 0, kMiB);
+    write(*partial, 2 * kMiB, 2 * kMiB + 5);
+  }
+  restart();
+  const auto partial = open();
+  EXPECT_EQ(partial->arrived_bytes(), kMiB + 5);
+  EXPECT_EQ(partial->find_gap(0, blob.size_bytes), (ByteRange{kMiB, 2 * kMiB}));
+  write(*partial, kMiB, 2 * kMiB);
+  write(*partial, 2 * kMiB + 5, 3 * kMiB);
+  expect_whole(*partial);
+}
+
+TEST_F(PartialBlobTest, ATornTailIsCut) {
+  {
+    const auto partial = open();
+    write(*partial, 0, kMiB);
+    write(*partial, kMiB, 2 * kMiB);
+  }
+  // As after a power cut: the map says more than the file holds.
+  overwrite(file(".part"), 2 * kMiB - 8, std::string(8, '\0'));
+  restart();
+  {
+    const auto partial = open();
+    EXPECT_EQ(partial->find_gap(0, blob.size_bytes), (ByteRange{kMiB, 3 * kMiB}));
+    write(*partial, kMiB, kMiB + 10);
+  }
+  restart();
+  const auto partial = open();
+  EXPECT_EQ(partial->arrived_bytes(), kMiB + 10);
+  write(*partial, kMiB + 10, 3 * kMiB);
+  expect_whole(*partial);
+}
+
+TEST_F(PartialBlobTest, ATornMapIsReadAsFarAsItIsWhole) {
+  {
+    const auto partial = open();
+    write(*partial, 0, kMiB);
+    write(*partial, kMiB, 2 * kMiB);
+  }
+  std::filesystem::resize_file(file(".map"), std::filesystem::file_size(file(".map")) - 3);
+  restart();
+  const auto partial = open();
+  EXPECT_EQ(partial->find_gap(0, blob.size_bytes), (ByteRange{kMiB, 3 * kMiB}));
+  write(*partial, kMiB, 3 * kMiB);
+  expect_whole(*partial);
+}
+
+struct DamageCase {
+  const char* name;
+  std::function<void(const std::filesystem::path& part, const std::filesystem::path& map)> damage;
+};
+class DamagedPartial : public PartialBlobTest, public testing::WithParamInterface<DamageCase> {};
+TEST_P(DamagedPartial, NeverStandsInTheWay) {
+  {
+    const auto partial = open();
+    write(*partial, 0, kMiB);
+  }
+  GetParam().damage(file(".part"), file(".map"));
+  restart();
+  const auto partial = open();
+  for (auto gap = partial->find_gap(0, blob.size_bytes); gap; gap = partial->find_gap(0, blob.size_bytes))
+    write(*partial, gap->begin, gap->end);
+  expect_whole(*partial);
+}
+void write_text(const std::filesystem::path& path, const std::string& text) {
+  std::ofstream(path, std::ios::binary) << text;
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, DamagedPartial,
+    testing::Values(
+        DamageCase{"no_data", [](const auto& part, const auto&) { std::filesystem::remove(part); }},
+        DamageCase{"no_map", [](const auto&, const auto& map) { std::filesystem::remove(map); }},
+        DamageCase{"empty_data", [](const auto& part, const auto&) { std::filesystem::resize_file(part, 0); }},
+        DamageCase{"empty_map", [](const auto&, const auto& map) { std::filesystem::resize_file(map, 0); }},
+        DamageCase{"junk_map", [](const auto&, const auto& map) { write_text(map, std::string(1000, 'x')); }},
+        DamageCase{"long_data", [](const auto& part, const auto&) { std::filesystem::resize_file(part, 9 * kMiB); }},
+        DamageCase{"folder_for_data",
+                   [](const auto& part, const auto&) {
+                     std::filesystem::remove(part);
+                     std::filesystem::create_directory(part);
+                   }},
+        DamageCase{"link_for_map",
+                   [](const auto&, const auto& map) {
+                     std::filesystem::remove(map);
+                     std::filesystem::create_symlink("/dev/null", map);
+                   }}),
+    [](const auto& each) { return std::string(each.param.name); });
+
+TEST_F(PartialBlobTest, WrongContentIsForgotten) {
+  const auto partial = open();
+  {
+    PartialBlob::Part part(*partial, 0);
+    part.write(base::as_bytes(std::string(content.size(), 'x')));
+  }
+  try {
+    partial->commit({});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kDataLoss);
+    EXPECT_THAT(error.text(), testing::HasSubstr("filesystem layer verification failed for digest"));
+  }
+  EXPECT_EQ(partial->arrived_bytes(), 0);
+  write(*partial, 0, 3 * kMiB);
+  expect_whole(*partial);
+}
+
+TEST_F(PartialBlobTest, LittleIsNotKept) {
+  {
+    const auto partial = open();
+    write(*partial, 0, 1000);
+    EXPECT_FALSE(std::filesystem::is_empty(store.root() / "ingest"));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(store.root() / "ingest"));
+}
+
+TEST_F(PartialBlobTest, OldOnesAndFinishedOnesGoAtTheStart) {
+  {
+    const auto partial = open();
+    write(*partial, 0, kMiB);
+  }
+  write_text(store.root() / "ingest" / "0123", "left by a writer");
+  write_text(store.root() / "ingest" / "sha256-zz.part", "no digest");
+  restart();
+  EXPECT_TRUE(std::filesystem::exists(file(".part")));
+  EXPECT_FALSE(std::filesystem::exists(store.root() / "ingest" / "0123"));
+  EXPECT_FALSE(std::filesystem::exists(store.root() / "ingest" / "sha256-zz.part"));
+  lease_.reset();
+  store.reopen(std::chrono::hours(0));
+  EXPECT_TRUE(std::filesystem::is_empty(store.root() / "ingest"));
+}
+
+TEST_F(PartialBlobTest, TheNextOneWaitsForTheFirstToGo) {
+  auto first = open();
+  std::stop_source stop;
+  std::jthread stopper([&] { stop.request_stop(); });
+  EXPECT_THROW(store.content().open_partial(lease(), blob, BlobKind::kLayer, stop.get_token()), Error);
+  const Lease other = store.content().make_lease("other");
+  std::jthread second([&] {
+    const auto partial = store.content().open_partial(other, blob, BlobKind::kLayer, {});
+    EXPECT_EQ(partial->arrived_bytes(), kMiB);
+  });
+  write(*first, 0, kMiB);
+  first.reset();
+}
+
+}  // namespace
+}  // namespace lighterd::imagestore
