@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -28,6 +29,8 @@ struct RegistryOptions {
   std::vector<std::string> mirrors;
   RetryPolicy retry = {};
   std::chrono::milliseconds stall_timeout{10'000};  // as in HttpRequest
+  // Folders as /etc/docker/certs.d, read by each operation; the first that knows a host counts.
+  std::vector<std::filesystem::path> certs_roots = {};
 };
 
 struct OperationContext {

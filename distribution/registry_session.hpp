@@ -98,10 +98,8 @@ class RegistrySession {
   const std::vector<Scope> scopes_;
   const std::string user_agent_;
   const HeaderList extra_headers_;
-  const InsecureRegistries insecure_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
-  Authenticator authenticator_;
-  Authenticator anonymous_;  // for mirrors
+  std::map<const Endpoint*, std::unique_ptr<Authenticator>> authenticators_;  // one each: credentials are of a host
   base::Synchronized<std::map<const Endpoint*, Challenge>> challenges_;
   base::Synchronized<Warnings> warnings_;
   base::Synchronized<std::vector<IpAddress>> avoided_;  // that stalled or broke off

@@ -68,7 +68,7 @@ TEST_F(RegistrySessionTest, NeverFallsBackToHttpForSecureHosts) {
   });
   EXPECT_THROW(client(http, "reg.example/a").resolve("1", {}), TransportError);
   EXPECT_EQ(http.urls(), std::vector<std::string>{"HEAD https://reg.example/v2/a/manifests/1"});
-  EXPECT_EQ(http.requests[0].tls, TlsVerification::kRequired);
+  EXPECT_EQ(http.requests[0].tls->verification, TlsVerification::kRequired);
 }
 
 TEST_F(RegistrySessionTest, ListedHostsFallBackWithoutVerification) {
@@ -80,7 +80,7 @@ TEST_F(RegistrySessionTest, ListedHostsFallBackWithoutVerification) {
   client(http, "reg.example:5000/a").resolve("1", {});
   EXPECT_EQ(http.urls(), (std::vector<std::string>{"HEAD https://reg.example:5000/v2/a/manifests/1",
                                                    "HEAD http://reg.example:5000/v2/a/manifests/1"}));
-  EXPECT_EQ(http.requests[0].tls, TlsVerification::kOff);
+  EXPECT_EQ(http.requests[0].tls->verification, TlsVerification::kOff);
 }
 
 TEST_F(RegistrySessionTest, RefusedConnectionIsFinalWithAPort) {
@@ -174,7 +174,7 @@ TEST_F(RegistrySessionTest, TokenGoesToTheRegistryAndPasswordToTheRealm) {
             "token?service=registry.docker.io&scope=repository%3Alibrary%2Falpine%3Apull&account=u&client_id=lighterd");
   EXPECT_TRUE(http.requests[1].authorization.reveal().starts_with("Basic "));
   EXPECT_EQ(http.requests[1].reach, AddressClass::kPublic);
-  EXPECT_EQ(http.requests[1].tls, TlsVerification::kRequired);
+  EXPECT_EQ(http.requests[1].tls->verification, TlsVerification::kRequired);
   EXPECT_EQ(http.requests[2].authorization.reveal(), "Bearer t");
 }
 
