@@ -182,6 +182,7 @@ FetchedManifest RegistryClient::Repository::fetch_by_tag(Endpoint& endpoint, con
 
 oci::Descriptor RegistryClient::resolve(const std::string& tag, std::stop_token stop) {
   return repository_->session().try_endpoints(
+      Capability::kResolve,
       [&](Endpoint& endpoint) {
         const Answer answer = repository_->session().call(endpoint, repository_->manifest_call("HEAD", tag), stop);
         const std::string* length = answer.response.find_header("Content-Length");
@@ -199,7 +200,7 @@ oci::Descriptor RegistryClient::resolve(const std::string& tag, std::stop_token 
 
 FetchedManifest RegistryClient::get_manifest_by_tag(const std::string& tag, std::stop_token stop) {
   return repository_->session().try_endpoints(
-      [&](Endpoint& endpoint) { return repository_->fetch_by_tag(endpoint, tag, stop); }, stop);
+      Capability::kResolve, [&](Endpoint& endpoint) { return repository_->fetch_by_tag(endpoint, tag, stop); }, stop);
 }
 
 FetchedManifest RegistryClient::Repository::fetch_by_digest(const oci::Digest& digest, const Call& call,

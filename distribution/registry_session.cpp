@@ -108,6 +108,14 @@ void RegistrySession::remember_challenge(const Endpoint& endpoint, const Challen
   challenges_.lock()->insert_or_assign(&endpoint, challenge);
 }
 
+Endpoint& RegistrySession::last_that_can(Capability capability) const {
+  const auto found = std::find_if(endpoints_.rbegin(), endpoints_.rend(),
+                                  [&](const auto& endpoint) { return endpoint->can(capability); });
+  if (found != endpoints_.rend()) return **found;
+  throw Error(ErrorCode::kPermissionDenied, std::string("no host in hosts.toml has the capability to ") +
+                                                (capability == Capability::kResolve ? "resolve" : "pull"));
+}
+
 void RegistrySession::note_mirror_failure(Endpoint& endpoint, const Error& error) {
   if (dynamic_cast<const TransportError*>(&error) != nullptr) endpoint.set_down();
   logger_.warn("registry mirror failed, trying the next",

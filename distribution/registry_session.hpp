@@ -58,10 +58,14 @@ class RegistrySession {
 
   Endpoint& registry() { return *endpoints_.back(); }
 
-  // Runs `action` with one endpoint after the other until it does not throw: a mirror's failure leads to the next, the
-  // registry's to another round if RetryLoop allows one.
+  // Runs `action` with one endpoint that can after the other until it does not throw: a mirror's failure leads to the
+  // next, that of the last to another round if RetryLoop allows one. kPermissionDenied if none can.
   template <typename Action>
-  auto try_endpoints(const Action& action, const std::stop_token& stop);
+  auto try_endpoints(Capability capability, const Action& action, const std::stop_token& stop);
+  template <typename Action>
+  auto try_endpoints(const Action& action, const std::stop_token& stop) {
+    return try_endpoints(Capability::kPull, action, stop);
+  }
   // Runs `action` until it does not throw, as long as RetryLoop allows.
   template <typename Action>
   auto retry(const Action& action, const std::stop_token& stop);
@@ -83,6 +87,7 @@ class RegistrySession {
   HttpResponse exchange_undecided(Endpoint& endpoint, const Call& call, HttpRequest& request, Url& url,
                                   const std::stop_token& stop);
   HttpRequest make_request(const Endpoint& endpoint, const Call& call, const Url& url) const;
+  Endpoint& last_that_can(Capability capability) const;
   void note_mirror_failure(Endpoint& endpoint, const base::Error& error);
   std::optional<Challenge> find_challenge(const Endpoint& endpoint);
   void remember_challenge(const Endpoint& endpoint, const Challenge& challenge);
@@ -118,12 +123,13 @@ auto RegistrySession::retry(const Action& action, const std::stop_token& stop) {
 }
 
 template <typename Action>
-auto RegistrySession::try_endpoints(const Action& action, const std::stop_token& stop) {
+auto RegistrySession::try_endpoints(Capability capability, const Action& action, const std::stop_token& stop) {
+  Endpoint& last = last_that_can(capability);
   return retry(
       [&] {
         for (const auto& endpoint : endpoints_) {
-          if (endpoint->kind() != Endpoint::Kind::kMirror) break;
-          if (endpoint->is_down()) continue;
+          if (endpoint.get() == &last) break;
+          if (!endpoint->can(capability) || endpoint->is_down()) continue;
           try {
             return action(*endpoint);
           } catch (const base::Error& error) {
@@ -131,7 +137,7 @@ auto RegistrySession::try_endpoints(const Action& action, const std::stop_token&
             note_mirror_failure(*endpoint, error);
           }
         }
-        return action(registry());
+        return action(last);
       },
       stop);
 }

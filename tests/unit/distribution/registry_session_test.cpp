@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <fstream>
 
+#include "base/encoding.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "tests/unit/distribution/registry_fixture.hpp"
 
 namespace lighterd::distribution {
@@ -154,6 +157,87 @@ TEST_F(RegistrySessionTest, MirrorsAreForHubOnly) {
   ScriptedHttp http([](const HttpRequest&) { return manifest(); });
   client(http, "ghcr.io/a/b").resolve("1", {});
   EXPECT_EQ(http.urls(), std::vector<std::string>{"HEAD https://ghcr.io/v2/a/b/manifests/1"});
+}
+
+class HostsTomlSessionTest : public RegistrySessionTest {
+ protected:
+  HostsTomlSessionTest() { options.certs_roots = {folder.path()}; }
+  void write_hosts(const std::string& text) {
+    std::filesystem::create_directories(folder.path() / "reg.example");
+    std::ofstream(folder.path() / "reg.example" / "hosts.toml") << text;
+  }
+  tests::TempDir folder;
+};
+
+TEST_F(HostsTomlSessionTest, AHostIsAskedForWhatItCan) {
+  write_hosts(R"([host."https://blobs.example"]
+capabilities = ["pull"]
+[host."https://tags.example"]
+capabilities = ["resolve"]
+)");
+  ScriptedHttp http([](const HttpRequest& request) {
+    return request.url.find("/blobs/") == std::string::npos ? manifest() : respond(200, {}, "x");
+  });
+  auto puller = client(http, "reg.example/a");
+  puller.resolve("1", {});
+  StringSink sink;
+  puller.get_blob({"", oci::digest_of(base::as_bytes("x")), 1, {}, {}, {}, {}}, sink, {});
+  EXPECT_EQ(http.requests.front().url, "https://tags.example/v2/a/manifests/1?ns=reg.example");
+  EXPECT_TRUE(http.requests.back().url.starts_with("https://blobs.example/v2/a/blobs/")) << http.requests.back().url;
+  EXPECT_EQ(http.requests.size(), 2U);
+}
+
+TEST_F(HostsTomlSessionTest, NobodyIsAskedForWhatNobodyCan) {
+  write_hosts("capabilities = ['pull']\n");
+  ScriptedHttp http([](const HttpRequest&) { return manifest(); });
+  EXPECT_EQ(error_of([&] { client(http, "reg.example/a").resolve("1", {}); }).code(), ErrorCode::kPermissionDenied);
+  EXPECT_TRUE(http.requests.empty());
+}
+
+TEST_F(HostsTomlSessionTest, AServerElsewhereGetsNothingOfTheClients) {
+  write_hosts("server = 'https://upstream.example'\n");
+  for (const bool token : {false, true}) {
+    ScriptedHttp http([](const HttpRequest& request) {
+      if (request.authorization.empty()) return respond(401, {{"WWW-Authenticate", "Basic realm=x"}});
+      return manifest();
+    });
+    AuthConfig auth = password_auth("u", "p");
+    if (token) auth.registry_token = base::Secret("t");
+    EXPECT_THROW(client(http, "reg.example/a", auth).resolve("1", {}), base::Error);
+    for (const HttpRequest& request : http.requests) {
+      EXPECT_TRUE(request.url.starts_with("https://upstream.example/")) << request.url;
+      EXPECT_TRUE(request.authorization.empty());
+      for (const auto& header : request.headers) EXPECT_NE(header.first, "X-Meta-A");
+    }
+  }
+}
+
+TEST_F(HostsTomlSessionTest, HeadersOfAHostGoToItsOriginOnly) {
+  write_hosts(R"([host."https://m.example"]
+dial_timeout = "7s"
+header = {Authorization = "Basic eA==", X-Key = "k", user-agent = "other"}
+)");
+  ScriptedHttp http([](const HttpRequest& request) {
+    if (request.url.starts_with("https://m.example/")) {
+      return respond(307, {{"Location", "https://storage.example/x"}});
+    }
+    return request.url.starts_with("https://storage.example/") ? respond(500) : manifest();
+  });
+  client(http, "reg.example/a", password_auth("u", "p")).resolve("1", {});
+  ASSERT_GE(http.requests.size(), 3U);
+  for (const HttpRequest& request : http.requests) {
+    const bool is_mirror = request.url.starts_with("https://m.example/");
+    EXPECT_EQ(request.authorization.reveal(), is_mirror ? "Basic eA==" : "") << request.url;
+    EXPECT_EQ(request.connect_timeout, is_mirror ? std::chrono::seconds(7) : std::chrono::seconds(30)) << request.url;
+    std::string agents;
+    bool has_key = false;
+    for (const auto& [name, value] : request.headers) {
+      if (base::equals_ignoring_case(name, "User-Agent")) agents += value;
+      has_key = has_key || name == "X-Key";
+    }
+    EXPECT_EQ(has_key, is_mirror) << request.url;
+    EXPECT_EQ(agents, is_mirror ? "other" : "ua") << request.url;
+  }
 }
 
 TEST_F(RegistrySessionTest, TokenGoesToTheRegistryAndPasswordToTheRealm) {
