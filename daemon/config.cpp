@@ -160,6 +160,11 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
                  "Folder with a folder for each registry host[:port]: *.crt, *.cert and *.key, hosts.toml; repeatable")
       ->default_str(default_certs_roots().front().string() + " /etc/containerd/certs.d")
       ->allow_extra_args(false);
+  app.add_option(
+         "--registry-auth-file", config.registry_auth_file,
+         "Credentials of the daemon's own, as \"auths\" of Docker's config.json: for mirrors, and for registries "
+         "to which a client sends none; everybody who may use the socket uses them")
+      ->envname("REGISTRY_AUTH_FILE");
   app.add_option("-l,--log-level", log_level, "debug, info, warn or error")->capture_default_str();
   app.add_flag("-D,--debug", config.debug, "Same as --log-level debug");
   app.add_flag("--insecure-tcp", config.insecure_tcp,

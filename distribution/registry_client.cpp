@@ -397,7 +397,10 @@ void RegistryClient::put_manifest(const std::string& reference, const std::strin
 void check_login(HttpClient& http, const RegistryOptions& options, const std::string& domain, OperationContext context,
                  base::Logger& logger, std::stop_token stop) {
   context.auth.server_address.clear();
-  RegistrySession session(http, options, domain, Access::kPush, {}, std::move(context), logger);
+  RegistryOptions without_own = options;
+  // The client's credentials are what is asked about.
+  without_own.auth_file.clear();
+  RegistrySession session(http, without_own, domain, Access::kPush, {}, std::move(context), logger);
   const Answer answer = session.call(session.registry(), Call(), stop);
   if (is_ok(answer, {200})) return;
   RegistryError error = answer.error();

@@ -31,6 +31,9 @@ struct RegistryOptions {
   std::chrono::milliseconds stall_timeout{10'000};  // as in HttpRequest
   // Folders as /etc/docker/certs.d, read by each operation; the first that knows a host counts.
   std::vector<std::filesystem::path> certs_roots = {};
+  // Credentials of the daemon's own (auth_file.hpp), for mirrors, and for registries to which the client sent none;
+  // empty: none.
+  std::filesystem::path auth_file = {};
 };
 
 struct OperationContext {

@@ -5,6 +5,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "distribution/auth_file.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -56,12 +57,15 @@ std::optional<std::string> find_warning_text(std::string_view line) {
 }
 
 // The client's are for the registry that it named, wherever that registry's images come from.
-AuthConfig credentials_for(const Endpoint& endpoint, const AuthConfig& auth, const std::string& domain) {
+AuthConfig credentials_for(const Endpoint& endpoint, const AuthConfig& auth, const std::string& domain,
+                           const RegistryOptions& options) {
   AuthConfig credentials;
   if (!endpoint.authorization().empty()) {
     credentials.authorization = endpoint.authorization();
-  } else if (endpoint.is_reference_host() && auth.is_for(domain)) {
+  } else if (endpoint.is_reference_host() && auth.is_for(domain) && !auth.is_anonymous()) {
     credentials = auth;
+  } else if (!options.auth_file.empty()) {
+    credentials = find_file_credentials(options.auth_file, endpoint.base().authority());
   }
   return credentials;
 }
@@ -89,8 +93,8 @@ RegistrySession::RegistrySession(HttpClient& http, const RegistryOptions& option
       extra_headers_(std::move(context.extra_headers)),
       endpoints_(make_endpoints(options, domain, access, logger)) {
   for (const auto& endpoint : endpoints_) {
-    authenticators_.emplace(endpoint.get(), std::make_unique<Authenticator>(
-                                                http, credentials_for(*endpoint, context.auth, domain), user_agent_));
+    AuthConfig credentials = credentials_for(*endpoint, context.auth, domain, options);
+    authenticators_.emplace(endpoint.get(), std::make_unique<Authenticator>(http, std::move(credentials), user_agent_));
   }
 }
 

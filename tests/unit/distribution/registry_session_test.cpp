@@ -4,8 +4,11 @@
 
 #include <deque>
 #include <fstream>
+#include <map>
+#include <set>
 
 #include "base/encoding.hpp"
+#include "distribution/url.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/distribution/registry_fixture.hpp"
 
@@ -238,6 +241,39 @@ header = {Authorization = "Basic eA==", X-Key = "k", user-agent = "other"}
     EXPECT_EQ(has_key, is_mirror) << request.url;
     EXPECT_EQ(agents, is_mirror ? "other" : "ua") << request.url;
   }
+}
+
+TEST_F(HostsTomlSessionTest, OwnCredentialsAreForTheirHostAndGiveWayToTheClients) {
+  write_hosts("[host.'https://m.example']\n[host.'https://other.example']\n");
+  options.auth_file = folder.path() / "auth.json";
+  std::ofstream(options.auth_file) << R"({"auths":{"m.example":{"username":"m","password":"1"},)"
+                                   << R"("reg.example":{"username":"r","password":"2"}}})";
+  const std::string mirror = "Basic " + base::base64_encode("m:1");
+  const std::string own = "Basic " + base::base64_encode("r:2");
+  const std::string client_sent = "Basic " + base::base64_encode("u:p");
+  for (const bool has_sent : {false, true}) {
+    ScriptedHttp http([](const HttpRequest& request) {
+      if (request.authorization.empty()) return respond(401, {{"WWW-Authenticate", "Basic realm=x"}});
+      return request.url.starts_with("https://m.example/") ? respond(404) : manifest();
+    });
+    client(http, "reg.example/a", has_sent ? password_auth("u", "p") : AuthConfig()).resolve("1", {});
+    std::map<std::string, std::set<std::string>> seen;
+    for (const HttpRequest& request : http.requests)
+      seen[parse_url(request.url).host].insert(request.authorization.reveal());
+    EXPECT_EQ(seen["m.example"], (std::set<std::string>{"", mirror}));
+    EXPECT_EQ(seen["other.example"], std::set<std::string>{""});
+    EXPECT_EQ(seen["reg.example"], (std::set<std::string>{"", has_sent ? client_sent : own}));
+  }
+}
+
+TEST_F(HostsTomlSessionTest, LoginAsksAboutTheClientsCredentialsAlone) {
+  options.auth_file = folder.path() / "auth.json";
+  std::ofstream(options.auth_file) << R"({"auths":{"reg.example":{"username":"r","password":"2"}}})";
+  ScriptedHttp http([](const HttpRequest& request) {
+    return request.authorization.empty() ? respond(401, {{"WWW-Authenticate", "Basic realm=x"}}) : respond(200);
+  });
+  EXPECT_THROW(check_login(http, options, "reg.example", {{}, "ua", {}}, logger, {}), base::Error);
+  EXPECT_EQ(http.requests.size(), 1U);
 }
 
 TEST_F(RegistrySessionTest, TokenGoesToTheRegistryAndPasswordToTheRealm) {
