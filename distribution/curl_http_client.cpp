@@ -233,7 +233,7 @@ class Exchange {
   TransportError transport_error(CURL* easy, CURLcode result) const;
   std::string dial_text(CURL* easy, std::string_view reason) const;
   std::string certificate_text(std::string_view detail) const;
-  TransportError proxy_refusal() const;
+  TransportError proxy_refusal(long status) const;
   [[noreturn]] void refuse(const IpAddress& address) const;
 
   void take_header(std::string_view line);
@@ -483,7 +483,7 @@ void Exchange::take_header(std::string_view line) {
 }
 
 void Exchange::complete_head() {
-  if (proxy_ && response_.status == 407) throw proxy_refusal();
+  if (proxy_ && response_.status == 407) throw proxy_refusal(407);
   head_complete_ = true;
   if (on_head_) sink_ = on_head_(response_);
 }
@@ -597,18 +597,21 @@ std::string Exchange::certificate_text(std::string_view detail) const {
   return text + " (put the registry's CA into " + tls_.ca_path_hint + ")";
 }
 
-TransportError Exchange::proxy_refusal() const {
-  return {
-      TransportFailure::kProxyRefused, ErrorCode::kPermissionDenied,
-      describe_request(request_.method, request_.url) + ": the proxy " + proxy_name(*proxy_) +
-          " answered 407 Proxy Authentication Required: the user name and password in its URL are missing or wrong"};
+TransportError Exchange::proxy_refusal(long status) const {
+  const bool is_final = status == 401 || status == 403 || status == 407;
+  std::string text = describe_request(request_.method, request_.url) + ": the proxy " + proxy_name(*proxy_) +
+                     " answered " + std::to_string(status);
+  if (status == 407) text += " Proxy Authentication Required";
+  if (status == 401 || status == 407) text += ": the user name and password in its URL are missing or wrong";
+  return {is_final ? TransportFailure::kProxyRefused : TransportFailure::kConnect,
+          is_final ? ErrorCode::kPermissionDenied : ErrorCode::kUnavailable, std::move(text)};
 }
 
 TransportError Exchange::transport_error(CURL* easy, CURLcode result) const {
   long connect_status = 0;
   if (proxy_ && curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &connect_status) == CURLE_OK &&
-      connect_status == 407) {
-    return proxy_refusal();
+      connect_status >= 300) {
+    return proxy_refusal(connect_status);
   }
   const std::string detail =
       base::printable(error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(result), 300);
