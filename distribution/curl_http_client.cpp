@@ -618,6 +618,11 @@ TransportError Exchange::transport_error(CURL* easy, CURLcode result) const {
   TransportFailure kind = TransportFailure::kBroken;
   ErrorCode code = ErrorCode::kUnavailable;
   std::string reason = detail;
+  // In TLS 1.3 the peer's opinion of our certificate comes after the handshake.
+  if (detail.find("alert") != std::string::npos && detail.find("certificate") != std::string::npos) {
+    return {TransportFailure::kCertificate, code,
+            describe_request(request_.method, request_.url) + ": tls: the server refused our certificate: " + detail};
+  }
   switch (result) {
     case CURLE_COULDNT_RESOLVE_HOST:
       kind = TransportFailure::kResolve;
