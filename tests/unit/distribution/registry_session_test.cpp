@@ -340,6 +340,90 @@ TEST_F(RegistrySessionTest, RedirectFromHttpsToHttpIsRefused) {
   EXPECT_EQ(http.requests.size(), 1U);
 }
 
+struct OriginCase {
+  const char* name;
+  const char* target;
+  bool is_same;
+};
+class RedirectTarget : public RegistrySessionTest, public testing::WithParamInterface<OriginCase> {};
+TEST_P(RedirectTarget, GetsCredentialsOnlyAtTheSameOrigin) {
+  for (const int status : {301, 302, 303, 307, 308}) {
+    ScriptedHttp http([&](const HttpRequest& request) {
+      if (request.url == GetParam().target) return manifest();
+      if (request.authorization.empty()) return respond(401, {{"WWW-Authenticate", "Basic realm=x"}});
+      return respond(status, {{"Location", GetParam().target}});
+    });
+    client(http, "reg.example/a", password_auth("u", "p")).resolve("1", {});
+    const HttpRequest& last = http.requests.back();
+    EXPECT_EQ(last.url, GetParam().target);
+    EXPECT_EQ(!last.authorization.empty(), GetParam().is_same) << status;
+    const bool has_meta = std::any_of(last.headers.begin(), last.headers.end(),
+                                      [](const auto& each) { return each.first == "X-Meta-A"; });
+    EXPECT_EQ(has_meta, GetParam().is_same) << status;
+    EXPECT_EQ(last.tls->verification, TlsVerification::kRequired);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Table, RedirectTarget,
+                         testing::Values(OriginCase{"same", "https://reg.example/elsewhere", true},
+                                         OriginCase{"written_port", "https://reg.example:443/elsewhere", true},
+                                         OriginCase{"other_port", "https://reg.example:444/elsewhere", false},
+                                         OriginCase{"sub_domain", "https://a.reg.example/elsewhere", false},
+                                         OriginCase{"parent", "https://example/elsewhere", false},
+                                         OriginCase{"other", "https://storage.example/elsewhere", false}),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+struct HopCase {
+  const char* name;
+  const char* location;
+};
+class TokenServerHop : public RegistrySessionTest, public testing::WithParamInterface<HopCase> {};
+TEST_P(TokenServerHop, IsHeldToTheRulesOfARealm) {
+  ScriptedHttp http([](const HttpRequest& request) {
+    if (request.url.starts_with("https://auth.example/")) return respond(307, {{"Location", GetParam().location}});
+    return respond(401, {{"WWW-Authenticate", R"(Bearer realm="https://auth.example/token")"}});
+  });
+  const auto error = error_of([&] { client(http, "reg.example/a", password_auth("u", "p")).resolve("1", {}); });
+  EXPECT_EQ(error.code(), ErrorCode::kPermissionDenied) << error.text();
+  EXPECT_EQ(http.requests.size(), 2U);
+}
+INSTANTIATE_TEST_SUITE_P(Table, TokenServerHop,
+                         testing::Values(HopCase{"http", "http://other.example/x"},
+                                         HopCase{"loopback", "https://127.0.0.1:4/x"},
+                                         HopCase{"loopback_v6", "https://[::1]/x"},
+                                         HopCase{"metadata", "https://169.254.169.254/latest"},
+                                         HopCase{"mapped", "https://[::ffff:10.0.0.1]/x"}),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+TEST_F(RegistrySessionTest, TheUrlsOfAForeignLayerAreNotFollowed) {
+  for (const int status : {401, 404}) {
+    ScriptedHttp http([&](const HttpRequest&) { return respond(status); });
+    const oci::Descriptor layer{.media_type = "application/vnd.oci.image.layer.nondistributable.v1.tar",
+                                .digest = oci::digest_of(base::as_bytes("x")),
+                                .size_bytes = 1,
+                                .urls = {"https://collector.example/layer"}};
+    StringSink sink;
+    EXPECT_THROW(client(http, "reg.example/a", password_auth("u", "p")).get_blob(layer, sink, {}), base::Error);
+    EXPECT_FALSE(http.requests.empty());
+    for (const HttpRequest& request : http.requests)
+      EXPECT_TRUE(request.url.starts_with("https://reg.example/")) << request.url;
+  }
+}
+
+TEST_F(HostsTomlSessionTest, ATokenServerIsVerifiedWithTheCasOfItsRegistry) {
+  write_hosts("ca = 'ca.pem'\nskip_verify = true\n");
+  std::ofstream(folder.path() / "reg.example" / "ca.pem") << "-----BEGIN CERTIFICATE-----";
+  ScriptedHttp http([](const HttpRequest& request) {
+    if (request.url.starts_with("https://auth.example/")) return respond(200, {}, R"({"token":"t"})");
+    if (!request.authorization.empty()) return manifest();
+    return respond(401, {{"WWW-Authenticate", R"(Bearer realm="https://auth.example/token")"}});
+  });
+  client(http, "reg.example/a").resolve("1", {});
+  ASSERT_EQ(http.requests.size(), 3U);
+  EXPECT_EQ(http.requests[0].tls->verification, TlsVerification::kOff);
+  EXPECT_EQ(http.requests[1].tls->verification, TlsVerification::kRequired);
+  EXPECT_EQ(http.requests[1].tls->extra_ca_pems.size(), 1U);
+}
+
 TEST_F(RegistrySessionTest, RedirectTargetsAreHeldToTheRegistrysKindOfAddress) {
   ScriptedHttp http([](const HttpRequest& request) {
     HttpResponse response = request.url.find("storage") == std::string::npos
