@@ -34,6 +34,13 @@ std::string default_host() {
   return "unix://" + (environment_path("XDG_RUNTIME_DIR", default_data_root()) / "lighterd.sock").string();
 }
 
+std::vector<std::filesystem::path> default_certs_roots() {
+  const std::filesystem::path own =
+      ::geteuid() == 0 ? "/etc/docker/certs.d"
+                       : environment_path("XDG_CONFIG_HOME", home() / ".config") / "docker" / "certs.d";
+  return {own, "/etc/containerd/certs.d"};
+}
+
 // As /info shows it: a proxy's password stays here.
 std::string proxy_setting(const char* lower_case, const char* upper_case) {
   const char* value = std::getenv(lower_case);
@@ -149,6 +156,15 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_option("--registry-mirror", config.registry_mirrors, "URL of a mirror of Docker Hub, tried first; repeatable")
       ->allow_extra_args(false);
   add_transfer_flags(app, config);
+  app.add_option("--certs-dir", config.certs_roots,
+                 "Folder with a folder for each registry host[:port]: *.crt, *.cert and *.key, hosts.toml; repeatable")
+      ->default_str(default_certs_roots().front().string() + " /etc/containerd/certs.d")
+      ->allow_extra_args(false);
+  app.add_option(
+         "--registry-auth-file", config.registry_auth_file,
+         "Credentials of the daemon's own, as \"auths\" of Docker's config.json: for mirrors, and for registries "
+         "to which a client sends none; everybody who may use the socket uses them")
+      ->envname("REGISTRY_AUTH_FILE");
   app.add_option("-l,--log-level", log_level, "debug, info, warn or error")->capture_default_str();
   app.add_flag("-D,--debug", config.debug, "Same as --log-level debug");
   app.add_flag("--insecure-tcp", config.insecure_tcp,
@@ -159,6 +175,7 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
     app.parse(argc, argv);
     if (config.hosts.empty()) config.hosts.push_back(default_host());
     for (const auto& host : config.hosts) check_host(host);
+    if (config.certs_roots.empty()) config.certs_roots = default_certs_roots();
     config.log_level = config.debug ? base::LogLevel::kDebug : base::parse_log_level(log_level);
     config.proxies = {proxy_setting("http_proxy", "HTTP_PROXY"), proxy_setting("https_proxy", "HTTPS_PROXY"),
                       proxy_setting("no_proxy", "NO_PROXY")};

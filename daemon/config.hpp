@@ -28,6 +28,8 @@ struct Config {
   std::optional<std::string> group;  // of Unix sockets
   std::vector<std::string> insecure_registries;
   std::vector<std::string> registry_mirrors;
+  std::vector<std::filesystem::path> certs_roots;  // at least one
+  std::filesystem::path registry_auth_file;        // empty: none
   base::LogLevel log_level = base::LogLevel::kInfo;
   bool debug = false;
   bool insecure_tcp = false;
@@ -48,8 +50,10 @@ struct CommandLine {
 };
 
 // Defaults are /run/lighterd.sock and /var/lib/lighterd for root, $XDG_RUNTIME_DIR/lighterd.sock (lighterd.sock in the
-// data root without such a folder) and $XDG_DATA_HOME/lighterd otherwise. Never throws for bad input: that is exit_code
-// 2 with a text.
+// data root without such a folder) and $XDG_DATA_HOME/lighterd otherwise. Certificates are read from
+// /etc/docker/certs.d or $XDG_CONFIG_HOME/docker/certs.d, then from /etc/containerd/certs.d.
+// $REGISTRY_AUTH_FILE is the default of registry_auth_file. Never throws for bad
+// input: that is exit_code 2 with a text.
 CommandLine parse_command_line(int argc, const char* const* argv);
 
 }  // namespace lighterd::daemon

@@ -14,6 +14,7 @@ struct AuthConfig {
   base::Secret password;
   base::Secret identity_token;  // an OAuth2 refresh token
   base::Secret registry_token;  // a bearer token, sent as it is
+  base::Secret authorization;   // a whole Authorization header, from hosts.toml; clients send none
   std::string server_address;   // empty: the registry of the request
 
   bool is_anonymous() const;

@@ -75,15 +75,11 @@ Url parse_realm(const Challenge& challenge, const Url& registry) {
 
 }  // namespace
 
-Authenticator::Authenticator(HttpClient& http, AuthConfig credentials, std::string user_agent,
-                             InsecureRegistries insecure)
-    : http_(http),
-      credentials_(std::move(credentials)),
-      user_agent_(std::move(user_agent)),
-      insecure_(std::move(insecure)),
-      state_(State{}) {}
+Authenticator::Authenticator(HttpClient& http, AuthConfig credentials, std::string user_agent)
+    : http_(http), credentials_(std::move(credentials)), user_agent_(std::move(user_agent)), state_(State{}) {}
 
 base::Secret Authenticator::fixed_authorization() const {
+  if (!credentials_.authorization.empty()) return credentials_.authorization;
   if (credentials_.registry_token.empty()) return {};
   return base::Secret("Bearer " + credentials_.registry_token.reveal());
 }
@@ -173,21 +169,20 @@ Authenticator::Token Authenticator::fetch_and_publish(const std::string& key, co
   }
 }
 
-HttpRequest Authenticator::token_request(const Url& url, const Url& registry, AddressClass registry_class) const {
+HttpRequest Authenticator::token_request(const Url& url, const Endpoint& registry) const {
   HttpRequest request;
   request.url = url.to_string();
   request.headers = {{"User-Agent", user_agent_}, {"Accept", "application/json"}};
-  request.tls = insecure_.contains(url) ? TlsVerification::kOff : TlsVerification::kRequired;
+  request.tls = registry.tls_for(url);
   request.total_timeout = kTokenTimeout;
-  request.reach = reach_of_named_url(url, registry, registry_class);
+  request.reach = reach_of_named_url(url, registry.base(), registry.address_class());
   return request;
 }
 
-HttpResponse Authenticator::get_token(Url url, const Url& registry, AddressClass registry_class,
-                                      const std::stop_token& stop) {
+HttpResponse Authenticator::get_token(Url url, const Endpoint& registry, const std::stop_token& stop) {
   base::Secret authorization = has_password() ? basic_authorization() : base::Secret();
   for (int hop = 0;; ++hop) {
-    HttpRequest request = token_request(url, registry, registry_class);
+    HttpRequest request = token_request(url, registry);
     request.authorization = authorization;
     HttpResponse response = http_.perform(request, nullptr, kMaxTokenBodyBytes, stop);
     const std::string* location = response.find_header("Location");
@@ -195,7 +190,7 @@ HttpResponse Authenticator::get_token(Url url, const Url& registry, AddressClass
     if (hop == kMaxRedirects) throw Error(ErrorCode::kUnavailable, "token server: stopped after 5 redirects");
     const Url next = resolve_url(url, *location);
     check_named_url(next, url, "redirect of the token server to");
-    check_named_url(next, registry, "redirect of the token server to");
+    check_named_url(next, registry.base(), "redirect of the token server to");
     if (!is_same_origin(next, url)) authorization = base::Secret();
     url = next;
   }
@@ -213,7 +208,7 @@ HttpResponse Authenticator::post_token(const Url& realm, const Endpoint& registr
     form += "&grant_type=password&" + parameter("username", credentials_.username) + "&" +
             parameter("password", credentials_.password.reveal());
   }
-  HttpRequest request = token_request(realm, registry.base(), registry.address_class());
+  HttpRequest request = token_request(realm, registry);
   request.method = "POST";
   request.body = make_body("application/x-www-form-urlencoded", std::move(form));
   // A redirect is not followed: the body is a credential.
@@ -247,7 +242,7 @@ Authenticator::Token Authenticator::fetch_token(const Challenge& challenge, cons
       url.add_query(parameter("account", credentials_.username));
       url.add_query(parameter("client_id", kClientId));
     }
-    response = get_token(url, registry_url, registry.address_class(), stop);
+    response = get_token(url, registry, stop);
     if (has_password() && (response.status == 404 || response.status == 405)) {
       response = post_token(realm, registry, challenge, scopes, stop);
     }

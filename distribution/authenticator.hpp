@@ -25,7 +25,7 @@ namespace lighterd::distribution {
 class Authenticator {
  public:
   // `credentials` are used for whatever registry the calls name: make it anonymous if they are not for that one.
-  Authenticator(HttpClient& http, AuthConfig credentials, std::string user_agent, InsecureRegistries insecure);
+  Authenticator(HttpClient& http, AuthConfig credentials, std::string user_agent);
 
   struct Authorization {
     base::Secret value;         // of the header
@@ -42,7 +42,7 @@ class Authenticator {
   void accept(const Challenge& challenge, const std::vector<Scope>& scopes, const base::Secret& authorization);
   void forget(const Challenge& challenge, const std::vector<Scope>& scopes, const base::Secret& authorization);
 
-  // A bearer token that the client gave: sent with every request, not only after a challenge.
+  // A bearer token that the client gave, or what hosts.toml says: sent with every request, not only after a challenge.
   base::Secret fixed_authorization() const;
 
  private:
@@ -67,17 +67,16 @@ class Authenticator {
                           const std::vector<Scope>& scopes, const std::stop_token& stop);
   Token fetch_token(const Challenge& challenge, const Endpoint& registry, const std::vector<Scope>& scopes,
                     const std::stop_token& stop);
-  HttpResponse get_token(Url realm, const Url& registry, AddressClass registry_class, const std::stop_token& stop);
+  HttpResponse get_token(Url realm, const Endpoint& registry, const std::stop_token& stop);
   HttpResponse post_token(const Url& realm, const Endpoint& registry, const Challenge& challenge,
                           const std::vector<Scope>& scopes, const std::stop_token& stop);
-  HttpRequest token_request(const Url& url, const Url& registry, AddressClass registry_class) const;
+  HttpRequest token_request(const Url& url, const Endpoint& registry) const;
   bool has_password() const { return !credentials_.username.empty() && !credentials_.password.empty(); }
   base::Secret basic_authorization() const;
 
   HttpClient& http_;
   const AuthConfig credentials_;
   const std::string user_agent_;
-  const InsecureRegistries insecure_;
   base::Synchronized<State> state_;
   std::condition_variable_any fetched_;
 };

@@ -13,9 +13,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <filesystem>
 #include <limits>
 
 #include "base/encoding.hpp"
+#include "base/file.hpp"
 #include "base/synchronized.hpp"
 #include "distribution/proxy_environment.hpp"
 #include "distribution/url.hpp"
@@ -31,6 +33,8 @@ constexpr long kBufferBytes = 256 * 1024;
 constexpr std::size_t kMaxHeaders = 256;
 constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
 constexpr std::size_t kMaxIdleSessions = 8;
+constexpr long kHappyEyeballsMs = 300;
+constexpr std::size_t kMaxRootsBytes = 16 * 1024 * 1024;
 constexpr long kConnectionsPerSession = 4;
 constexpr std::chrono::milliseconds kLongestPoll{1000};
 // Less than this in kSlowTimeouts stall timeouts is no progress either.
@@ -59,6 +63,11 @@ class Options {
     check(curl_easy_setopt(easy_, option, static_cast<curl_off_t>(value)), "set option");
   }
   void set_pointer(CURLoption option, void* value) { check(curl_easy_setopt(easy_, option, value), "set option"); }
+  // Copied by libcurl.
+  void set_blob(CURLoption option, const std::string& bytes) {
+    curl_blob blob{const_cast<char*>(bytes.data()), bytes.size(), CURL_BLOB_COPY};
+    check(curl_easy_setopt(easy_, option, &blob), "set option");
+  }
   template <typename R, typename... Args>
   void set_function(CURLoption option, R (*function)(Args...)) {
     check(curl_easy_setopt(easy_, option, function), "set option");
@@ -87,6 +96,7 @@ struct CurlSession {
   std::unique_ptr<CURLM, MultiCleanup> multi;
   std::unique_ptr<CURL, EasyCleanup> easy;
   std::string origin;  // of the last exchange: where it has a connection to
+  TlsSettings tls;     // of all its connections: libcurl does not tell all of a setting apart when it shares them
 };
 
 bool has_line_break(std::string_view text) {
@@ -146,12 +156,56 @@ std::string endpoint_text(const sockaddr& address, socklen_t length) {
   return (name.find(':') == std::string::npos ? name : "[" + name + "]") + ":" + port.data();
 }
 
+// Whom the system trusts: SSL_CERT_FILE and SSL_CERT_DIR as OpenSSL's own programs take them, else what libcurl was
+// built with.
+class SystemRoots {
+ public:
+  SystemRoots() {
+    const auto value = [](const char* name, const char* otherwise) {
+      const char* set = std::getenv(name);
+      if (set == nullptr || *set == '\0') set = otherwise;
+      return set == nullptr ? std::string() : std::string(set);
+    };
+    const curl_version_info_data* info = curl_version_info(CURLVERSION_NOW);
+    file_ = value("SSL_CERT_FILE", info->cainfo);
+    folder_ = value("SSL_CERT_DIR", info->capath);
+  }
+  const std::string& file() const { return file_; }
+  const std::string& folder() const { return folder_; }
+  // Empty if there is none: the folder has them then.
+  std::string read_file() const {
+    if (file_.empty() || !std::filesystem::exists(file_)) return {};
+    return base::read_file(std::filesystem::canonical(file_), kMaxRootsBytes);
+  }
+
+ private:
+  std::string file_;
+  std::string folder_;
+};
+
+const TlsSettings& tls_of(const HttpRequest& request) {
+  static const TlsSettings kDefaults;
+  return request.tls ? *request.tls : kDefaults;
+}
+
+// "proxy.example:3128": never the password.
+std::string proxy_name(std::string_view proxy) {
+  const std::size_t scheme = proxy.find("://");
+  if (scheme != std::string_view::npos) proxy.remove_prefix(scheme + 3);
+  proxy = proxy.substr(0, proxy.find('/'));
+  const std::size_t at = proxy.rfind('@');
+  if (at != std::string_view::npos) proxy.remove_prefix(at + 1);
+  return base::printable(proxy, 300);
+}
+
 // One exchange: what the callbacks of libcurl work on.
 class Exchange {
  public:
   Exchange(const HttpRequest& request, const OnHead& on_head, std::size_t max_body_bytes,
-           std::optional<std::string> proxy)
+           std::optional<std::string> proxy, const SystemRoots& roots)
       : request_(request),
+        tls_(tls_of(request)),
+        roots_(roots),
         on_head_(on_head),
         max_body_bytes_(max_body_bytes),
         proxy_(std::move(proxy)),
@@ -162,11 +216,13 @@ class Exchange {
   void configure(CURL* easy);
   void run(CurlSession& session, const std::stop_token& stop);
   bool nothing_received() const { return !received_; }
+  bool has_connected() const { return connected_; }
   HttpResponse take_response() { return std::move(response_); }
   const std::optional<IpAddress>& peer() const { return response_.peer; }
 
  private:
   void configure_transport(Options& options);
+  void configure_tls(Options& options);
   void configure_body(Options& options);
   void configure_headers(Options& options);
   void note_activity(std::size_t bytes);
@@ -177,6 +233,8 @@ class Exchange {
   void finish(CurlSession& session, CURLcode result);
   TransportError transport_error(CURL* easy, CURLcode result) const;
   std::string dial_text(CURL* easy, std::string_view reason) const;
+  std::string certificate_text(std::string_view detail) const;
+  TransportError proxy_refusal(long status) const;
   [[noreturn]] void refuse(const IpAddress& address) const;
 
   void take_header(std::string_view line);
@@ -203,6 +261,8 @@ class Exchange {
   static int on_connected(void* self, char* remote_ip, char* local_ip, int remote_port, int local_port);
 
   const HttpRequest& request_;
+  const TlsSettings& tls_;
+  const SystemRoots& roots_;
   const OnHead& on_head_;
   const std::size_t max_body_bytes_;
   const std::optional<std::string> proxy_;
@@ -230,6 +290,7 @@ void Exchange::configure(CURL* easy) {
   curl_easy_reset(easy);
   Options options(easy);
   configure_transport(options);
+  configure_tls(options);
   configure_body(options);
   configure_headers(options);
 }
@@ -255,11 +316,8 @@ void Exchange::configure_transport(Options& options) {
   options.set_option(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   options.set_option(CURLOPT_PROXY, proxy_ ? proxy_->c_str() : "");
   options.set_option(CURLOPT_NOPROXY, "");
-  options.set_option(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-  const bool verify = request_.tls == TlsVerification::kRequired;
-  options.set_option(CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
-  options.set_option(CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
   options.set_option(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout.count()));
+  options.set_option(CURLOPT_HAPPY_EYEBALLS_TIMEOUT_MS, kHappyEyeballsMs);
   options.set_pointer(CURLOPT_ERRORBUFFER, error_text_.data());
   options.set_function(CURLOPT_OPENSOCKETFUNCTION, &Exchange::on_open_socket);
   options.set_pointer(CURLOPT_OPENSOCKETDATA, this);
@@ -269,6 +327,25 @@ void Exchange::configure_transport(Options& options) {
   options.set_pointer(CURLOPT_HEADERDATA, this);
   options.set_function(CURLOPT_WRITEFUNCTION, &Exchange::on_write);
   options.set_pointer(CURLOPT_WRITEDATA, this);
+}
+
+void Exchange::configure_tls(Options& options) {
+  options.set_option(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  const bool verify = tls_.verification == TlsVerification::kRequired;
+  options.set_option(CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
+  options.set_option(CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
+  if (const auto& file = roots_.file(); !file.empty()) options.set_option(CURLOPT_CAINFO, file);
+  if (const auto& folder = roots_.folder(); !folder.empty()) options.set_option(CURLOPT_CAPATH, folder);
+  if (verify && !tls_.extra_ca_pems.empty()) {
+    // It takes the place of CAINFO: the system's roots have to be in it.
+    std::string roots = roots_.read_file();
+    for (const std::string& pem : tls_.extra_ca_pems) roots += "\n" + pem;
+    options.set_blob(CURLOPT_CAINFO_BLOB, roots);
+  }
+  if (!tls_.client_certificate_pem.empty()) {
+    options.set_blob(CURLOPT_SSLCERT_BLOB, tls_.client_certificate_pem);
+    options.set_blob(CURLOPT_SSLKEY_BLOB, tls_.client_key_pem.reveal());
+  }
 }
 
 void Exchange::configure_body(Options& options) {
@@ -407,6 +484,7 @@ void Exchange::take_header(std::string_view line) {
 }
 
 void Exchange::complete_head() {
+  if (proxy_ && response_.status == 407) throw proxy_refusal(407);
   head_complete_ = true;
   if (on_head_) sink_ = on_head_(response_);
 }
@@ -511,12 +589,41 @@ std::string Exchange::dial_text(CURL* easy, std::string_view reason) const {
   return "dial tcp" + (dialled_.empty() ? "" : " " + dialled_) + ": " + why;
 }
 
+std::string Exchange::certificate_text(std::string_view detail) const {
+  const std::string text = "tls: certificate verification failed: " + std::string(detail);
+  const bool is_unknown_issuer = detail.find("issuer certificate") != std::string_view::npos ||
+                                 detail.find("self-signed") != std::string_view::npos ||
+                                 detail.find("unable to verify the first certificate") != std::string_view::npos;
+  if (!is_unknown_issuer || tls_.ca_path_hint.empty()) return text;
+  return text + " (put the registry's CA into " + tls_.ca_path_hint + ")";
+}
+
+TransportError Exchange::proxy_refusal(long status) const {
+  const bool is_final = status == 401 || status == 403 || status == 407;
+  std::string text = describe_request(request_.method, request_.url) + ": the proxy " + proxy_name(*proxy_) +
+                     " answered " + std::to_string(status);
+  if (status == 407) text += " Proxy Authentication Required";
+  if (status == 401 || status == 407) text += ": the user name and password in its URL are missing or wrong";
+  return {is_final ? TransportFailure::kProxyRefused : TransportFailure::kConnect,
+          is_final ? ErrorCode::kPermissionDenied : ErrorCode::kUnavailable, std::move(text)};
+}
+
 TransportError Exchange::transport_error(CURL* easy, CURLcode result) const {
+  long connect_status = 0;
+  if (proxy_ && curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &connect_status) == CURLE_OK &&
+      connect_status >= 300) {
+    return proxy_refusal(connect_status);
+  }
   const std::string detail =
       base::printable(error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(result), 300);
   TransportFailure kind = TransportFailure::kBroken;
   ErrorCode code = ErrorCode::kUnavailable;
   std::string reason = detail;
+  // In TLS 1.3 the peer's opinion of our certificate comes after the handshake.
+  if (detail.find("alert") != std::string::npos && detail.find("certificate") != std::string::npos) {
+    return {TransportFailure::kCertificate, code,
+            describe_request(request_.method, request_.url) + ": tls: the server refused our certificate: " + detail};
+  }
   switch (result) {
     case CURLE_COULDNT_RESOLVE_HOST:
       kind = TransportFailure::kResolve;
@@ -532,16 +639,20 @@ TransportError Exchange::transport_error(CURL* easy, CURLcode result) const {
       reason = proxy_ ? "proxyconnect tcp: " + dial_text(easy, "") : dial_text(easy, "");
       break;
     case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CIPHER:
+      kind = TransportFailure::kTls;
+      reason = "tls: handshake failed: " + detail;
+      break;
+    case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_INVALIDCERTSTATUS:
+      kind = TransportFailure::kCertificate;
+      reason = certificate_text(detail);
+      break;
+    case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
-      kind = TransportFailure::kTls;
-      reason = std::string("tls: ") +
-               (result == CURLE_PEER_FAILED_VERIFICATION ? "certificate verification failed: " : "handshake failed: ") +
-               detail;
+      kind = TransportFailure::kCertificate;
+      reason = "tls: bad certificate file" + (tls_.origin.empty() ? "" : " in " + tls_.origin) + ": " + detail;
       break;
     case CURLE_OPERATION_TIMEDOUT: {
       // Connected, and then silence instead of a handshake: the peer may well not speak TLS.
@@ -575,20 +686,30 @@ class CurlHttpClient::Pool {
   }
 
   const ProxyEnvironment& proxies() const { return proxies_; }
+  const SystemRoots& roots() const { return roots_; }
 
-  std::unique_ptr<CurlSession> acquire(const std::string& origin) {
+  std::unique_ptr<CurlSession> acquire(const std::string& origin, const TlsSettings& tls) {
     {
       auto idle = idle_.lock();
-      // Latest first, so that surplus sessions grow old; one with a connection to that origin if there is one.
-      auto found = std::find_if(idle->rbegin(), idle->rend(), [&](const auto& each) { return each->origin == origin; });
-      if (found == idle->rend() && idle->size() >= kMaxIdleSessions) found = idle->rbegin();
+      const auto find = [&](auto&& fits) {
+        // Latest first, so that surplus sessions grow old.
+        return std::find_if(idle->rbegin(), idle->rend(),
+                            [&](const auto& each) { return each->tls == tls && fits(*each); });
+      };
+      auto found = find([&](const CurlSession& each) { return each.origin == origin; });
+      if (found == idle->rend() && idle->size() >= kMaxIdleSessions)
+        found = find([](const CurlSession&) { return true; });
       if (found != idle->rend()) {
         std::unique_ptr<CurlSession> session = std::move(*found);
         idle->erase(std::next(found).base());
+        session->origin = origin;
         return session;
       }
     }
-    return std::make_unique<CurlSession>();
+    auto session = std::make_unique<CurlSession>();
+    session->origin = origin;
+    session->tls = tls;
+    return session;
   }
 
   // With the first exchange: it brings OpenSSL up, 2 MB that an idle daemon does not need.
@@ -611,6 +732,7 @@ class CurlHttpClient::Pool {
 
  private:
   const ProxyEnvironment proxies_;
+  const SystemRoots roots_;
   std::once_flag initialised_;
   bool is_initialised_ = false;
   base::Synchronized<std::vector<std::unique_ptr<CurlSession>>> idle_;
@@ -634,16 +756,18 @@ HttpResponse CurlHttpClient::perform(const HttpRequest& request, const OnHead& o
   const Url url = parse_url(request.url);
   const std::string origin = url.scheme + "://" + url.authority();
   pool_->initialise();
-  std::unique_ptr<CurlSession> session = pool_->acquire(origin);
-  session->origin = origin;
+  std::unique_ptr<CurlSession> session = pool_->acquire(origin, tls_of(request));
+  // libcurl 7.88 keeps a handle that could not connect in a state in which it takes no options: such a session goes.
+  bool did_connect = true;
   const base::Finally release([&] {
+    if (!did_connect) return;
     // The error buffer and the callbacks' data end with this exchange.
     curl_easy_reset(session->easy.get());
     pool_->release(std::move(session));
   });
   const auto proxy = pool_->proxies().find_proxy(url);
   for (int attempt = 1;; ++attempt) {
-    Exchange exchange(request, on_head, max_body_bytes, proxy);
+    Exchange exchange(request, on_head, max_body_bytes, proxy, pool_->roots());
     exchange.configure(session->easy.get());
     // A connection that was kept may lead to an address to avoid.
     const bool afresh = attempt > 1 || !request.avoid.empty();
@@ -653,6 +777,7 @@ HttpResponse CurlHttpClient::perform(const HttpRequest& request, const OnHead& o
       return exchange.take_response();
     } catch (TransportError& error) {
       error.set_peer(exchange.peer());
+      did_connect = exchange.has_connected();
       // The server closed an idle connection just when it was used again: no exchange took place.
       long opened = 1;
       const bool reused =

@@ -19,6 +19,7 @@
 #include "base/stream.hpp"
 #include "distribution/network_address.hpp"
 #include "distribution/retry.hpp"
+#include "distribution/tls_settings.hpp"
 
 namespace lighterd::distribution {
 
@@ -31,15 +32,13 @@ struct RequestBody {
   std::function<std::unique_ptr<base::Source>()> open;
 };
 
-enum class TlsVerification { kRequired, kOff };
-
 struct HttpRequest {
   std::string method = "GET";
   std::string url;  // http or https only
   HeaderList headers;
   base::Secret authorization;  // whole value of the Authorization header; empty: none is sent
   std::optional<RequestBody> body;
-  TlsVerification tls = TlsVerification::kRequired;
+  TlsSettingsPtr tls;  // null: verified against the system's roots
   // The most internal kind of address that may be connected to (security-reliability A.2/20); what a foreign server
   // named gets less than kSpecial. Not checked for what goes through a configured proxy. Refused: kPermissionDenied.
   AddressClass reach = AddressClass::kSpecial;
@@ -70,9 +69,18 @@ struct HttpResponse {
   std::vector<std::string> all_headers(std::string_view name) const;
 };
 
-// Why no response came. kind decides about http fallback and the next endpoint; the code is kUnavailable
-// (kDeadlineExceeded for time-outs).
-enum class TransportFailure { kResolve, kConnect, kTls, kTimeout, kBroken };
+// Why no response came. kind decides about http fallback, the next endpoint, and whether another try makes sense: a
+// certificate that does not verify and a proxy that refuses us stay as they are until somebody changes something. The
+// code is kUnavailable (kDeadlineExceeded for time-outs, kPermissionDenied for kProxyRefused).
+enum class TransportFailure {
+  kResolve,
+  kConnect,
+  kTls,          // the handshake broke: the peer may not speak TLS at all
+  kCertificate,  // of the peer, or of ours: it was read and did not verify
+  kProxyRefused,
+  kTimeout,
+  kBroken,
+};
 class TransportError : public base::Error {
  public:
   TransportError(TransportFailure kind, base::ErrorCode code, std::string message)

@@ -256,6 +256,7 @@ FetchedManifest RegistryClient::Repository::fetch_by_tag(Endpoint& endpoint, con
 
 oci::Descriptor RegistryClient::resolve(const std::string& tag, std::stop_token stop) {
   return repository_->session().try_endpoints(
+      Capability::kResolve,
       [&](Endpoint& endpoint) {
         const Answer answer = repository_->session().call(endpoint, repository_->manifest_call("HEAD", tag), stop);
         const std::string* length = answer.response.find_header("Content-Length");
@@ -273,7 +274,7 @@ oci::Descriptor RegistryClient::resolve(const std::string& tag, std::stop_token 
 
 FetchedManifest RegistryClient::get_manifest_by_tag(const std::string& tag, std::stop_token stop) {
   return repository_->session().try_endpoints(
-      [&](Endpoint& endpoint) { return repository_->fetch_by_tag(endpoint, tag, stop); }, stop);
+      Capability::kResolve, [&](Endpoint& endpoint) { return repository_->fetch_by_tag(endpoint, tag, stop); }, stop);
 }
 
 FetchedManifest RegistryClient::Repository::fetch_by_digest(const oci::Digest& digest, const Call& call,
@@ -410,7 +411,7 @@ void RegistryClient::Repository::get_blob_from(Endpoint& endpoint, const oci::De
 
 void RegistryClient::get_blob(const oci::Descriptor& descriptor, BlobSink& sink, std::stop_token stop) {
   repository_->session().try_each(
-      [&](Endpoint& endpoint) { repository_->get_blob_from(endpoint, descriptor, sink, stop); });
+      Capability::kPull, [&](Endpoint& endpoint) { repository_->get_blob_from(endpoint, descriptor, sink, stop); });
 }
 
 void RegistryClient::require_blob(const oci::Digest& digest, std::stop_token stop) {
@@ -555,7 +556,10 @@ void RegistryClient::put_manifest(const std::string& reference, const std::strin
 void check_login(HttpClient& http, const RegistryOptions& options, const std::string& domain, OperationContext context,
                  base::Logger& logger, std::stop_token stop) {
   context.auth.server_address.clear();
-  RegistrySession session(http, options, domain, Access::kPush, {}, std::move(context), logger);
+  RegistryOptions without_own = options;
+  // The client's credentials are what is asked about.
+  without_own.auth_file.clear();
+  RegistrySession session(http, without_own, domain, Access::kPush, {}, std::move(context), logger);
   const Answer answer = session.call(session.registry(), Call(), stop);
   if (is_ok(answer, {200})) return;
   RegistryError error = answer.error();

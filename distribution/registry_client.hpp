@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -29,6 +30,11 @@ struct RegistryOptions {
   std::vector<std::string> mirrors;
   RetryPolicy retry = {};
   std::chrono::milliseconds stall_timeout{10'000};  // as in HttpRequest
+  // Folders as /etc/docker/certs.d, read by each operation; the first that knows a host counts.
+  std::vector<std::filesystem::path> certs_roots = {};
+  // Credentials of the daemon's own (auth_file.hpp), for mirrors, and for registries to which the client sent none;
+  // empty: none.
+  std::filesystem::path auth_file = {};
 };
 
 struct OperationContext {

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "distribution/registry_endpoint.hpp"
 
-#include <netdb.h>
-#include <sys/socket.h>
-
 #include <algorithm>
-#include <cstring>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -15,41 +11,109 @@ namespace {
 
 using base::Error;
 using base::ErrorCode;
+using Endpoints = std::vector<std::unique_ptr<Endpoint>>;
 
 constexpr std::string_view kHubDomain = "docker.io";
 constexpr std::string_view kHubHost = "registry-1.docker.io";
 
-std::vector<IpAddress> look_up(const std::string& host) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* list = nullptr;
-  if (getaddrinfo(host.c_str(), nullptr, &hints, &list) != 0) return {};
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, &freeaddrinfo);
-  std::vector<IpAddress> addresses;
-  for (const addrinfo* each = list; each != nullptr; each = each->ai_next) {
-    char text[NI_MAXHOST];
-    if (getnameinfo(each->ai_addr, each->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0) continue;
-    if (const auto address = find_ip_address(text)) addresses.push_back(*address);
-  }
-  return addresses;
+// What one operation needs to make its endpoints of.
+struct Scene {
+  const std::string& domain;
+  Url registry;  // default rules
+  std::shared_ptr<const HostTrust> trust;
+};
+
+bool is_same_host(const Url& a, const Url& b) {
+  return a.host == b.host && a.port == b.port;
 }
 
-std::string strip_scheme(std::string_view entry) {
-  std::string text = base::to_lower(base::trim(entry));
-  for (const std::string_view scheme : {"https://", "http://"}) {
-    if (text.starts_with(scheme)) text.erase(0, scheme.size());
-  }
-  return text;
+// A proxy that serves several registries has to know which one is meant.
+void set_reference(Endpoint::Options& options, const Scene& scene) {
+  options.is_reference_host = is_same_host(options.base, scene.registry);
+  if (!options.is_reference_host) options.ns = base::percent_encode(scene.domain);
 }
 
-std::unique_ptr<Endpoint> make_mirror(std::string text, const InsecureRegistries& insecure) {
+Endpoint::Options make_mirror(std::string text, const Scene& scene) {
   while (text.ends_with('/')) text.pop_back();
   Url url = parse_url(text);
   if (url.query) throw Error(ErrorCode::kInvalidArgument, "invalid URL: a mirror has no query");
   if (url.path == "/") url.path.clear();
   if (!url.path.ends_with("/v2")) url.path += "/v2";
   url.path += "/";
-  return std::make_unique<Endpoint>(Endpoint::Kind::kMirror, url, insecure.contains(url));
+  Endpoint::Options options;
+  options.kind = Endpoint::Kind::kMirror;
+  options.scheme = url.is_https() ? Scheme::kHttps : Scheme::kHttp;
+  options.capabilities =
+      Capabilities::none().with(Capability::kPull).with(Capability::kResolve).with(Capability::kReferrers);
+  options.tls = scene.trust->settings_for(url);
+  options.base = std::move(url);
+  options.trust = scene.trust;
+  set_reference(options, scene);
+  return options;
+}
+
+Endpoint::Options make_registry(const Scene& scene) {
+  Endpoint::Options options;
+  options.base = scene.registry;
+  options.tls = scene.trust->settings_for(scene.registry);
+  // Only of the hosts that are not named with a scheme in hosts.toml it has to be found out.
+  options.scheme = options.tls.verification == TlsVerification::kOff ? Scheme::kUndecided : Scheme::kHttps;
+  options.trust = scene.trust;
+  return options;
+}
+
+Endpoint::Options make_host(const HostEntry& entry, Endpoint::Kind kind, const std::filesystem::path& file,
+                            const Scene& scene) {
+  Endpoint::Options options;
+  if (entry.base) {
+    options.base = *entry.base;
+    options.scheme = options.base.is_https() ? Scheme::kHttps : Scheme::kHttp;
+    options.tls = scene.trust->settings_for(options.base);
+    options.trust = scene.trust;
+    set_reference(options, scene);
+  } else {
+    options = make_registry(scene);
+  }
+  options.kind = kind;
+  options.capabilities = entry.capabilities;
+  options.headers = entry.headers;
+  options.authorization = entry.authorization;
+  options.dial_timeout = entry.dial_timeout;
+  for (const auto& ca : entry.ca_files) add_ca(options.tls, ca);
+  if (entry.client) set_client_certificate(options.tls, *entry.client);
+  if (!entry.ca_files.empty() || entry.client) options.tls.origin = file.string();
+  if (entry.skip_verify) {
+    options.tls.verification = *entry.skip_verify ? TlsVerification::kOff : TlsVerification::kRequired;
+    if (!*entry.skip_verify && options.scheme == Scheme::kUndecided) options.scheme = Scheme::kHttps;
+  }
+  return options;
+}
+
+bool serves(const Endpoint::Options& options, Access access) {
+  if (access == Access::kPush) return options.capabilities.has(Capability::kPush);
+  return options.capabilities.has(Capability::kPull) || options.capabilities.has(Capability::kResolve);
+}
+
+// All that there are, whatever they can.
+std::vector<Endpoint::Options> list_hosts(const RegistryOptions& options, const Scene& scene, base::Logger& logger) {
+  std::vector<Endpoint::Options> hosts;
+  HostsFile file;
+  const auto path = scene.trust->certs().find_hosts_file(scene.domain);
+  if (path) file = read_hosts_toml(*path);
+  if (scene.domain == kHubDomain && file.hosts.empty()) {
+    for (const std::string& mirror : options.mirrors) {
+      try {
+        hosts.push_back(make_mirror(mirror, scene));
+      } catch (const Error& error) {
+        logger.warn("registry mirror left out", {{"mirror", redact_url(mirror)}, {"error", error.text()}});
+      }
+    }
+  }
+  for (const HostEntry& entry : file.hosts) {
+    hosts.push_back(make_host(entry, Endpoint::Kind::kMirror, *path, scene));
+  }
+  hosts.push_back(path ? make_host(file.server, Endpoint::Kind::kRegistry, *path, scene) : make_registry(scene));
+  return hosts;
 }
 
 }  // namespace
@@ -58,43 +122,16 @@ std::string registry_host(const std::string& domain) {
   return domain == kHubDomain || domain == "index.docker.io" ? std::string(kHubHost) : domain;
 }
 
-InsecureRegistries::InsecureRegistries(const std::vector<std::string>& entries) {
-  for (const std::string& entry : entries) {
-    std::string text = strip_scheme(entry);
-    if (const auto network = find_cidr(text)) {
-      networks_.push_back(*network);
-    } else {
-      while (text.ends_with('/')) text.pop_back();
-      hosts_.push_back(std::move(text));
-    }
-  }
-}
-
-bool InsecureRegistries::contains(const Url& url) const {
-  if (is_loopback_host(url.host)) return true;
-  if (std::find(hosts_.begin(), hosts_.end(), url.authority()) != hosts_.end()) return true;
-  if (networks_.empty()) return false;
-  const auto literal = find_ip_address(url.host);
-  const auto addresses = literal ? std::vector<IpAddress>{*literal} : look_up(url.host);
-  return std::any_of(addresses.begin(), addresses.end(), [&](const IpAddress& address) {
-    return std::any_of(networks_.begin(), networks_.end(), [&](const Cidr& cidr) { return cidr.contains(address); });
-  });
-}
-
-// A mirror's scheme is part of its configuration.
-Endpoint::Endpoint(Kind kind, Url base, bool is_insecure)
-    : kind_(kind),
-      base_(std::move(base)),
-      is_insecure_(is_insecure),
-      scheme_(!base_.is_https()                        ? Scheme::kHttp
-              : is_insecure && kind == Kind::kRegistry ? Scheme::kUndecided
-                                                       : Scheme::kHttps),
+Endpoint::Endpoint(Options options)
+    : options_(std::move(options)),
+      tls_(std::make_shared<const TlsSettings>(options_.tls)),
+      scheme_(options_.scheme),
       address_class_(AddressClass::kPublic) {
-  if (const auto literal = find_ip_address(base_.host)) address_class_ = literal->address_class();
+  if (const auto literal = find_ip_address(options_.base.host)) address_class_ = literal->address_class();
 }
 
 Url Endpoint::base() const {
-  Url url = base_;
+  Url url = options_.base;
   if (scheme_ == Scheme::kHttp && url.is_https()) {
     url.scheme = "http";
     if (!url.has_port) url.port = 80;
@@ -106,27 +143,32 @@ Url Endpoint::url(const std::string& path, const std::string& query) const {
   Url url = base();
   url.path += path;
   if (!query.empty()) url.query = query;
-  // A proxy that serves several registries has to know which one is meant; mirrors are of Hub only.
-  if (kind_ == Kind::kMirror) url.add_query("ns=" + std::string(kHubDomain));
+  if (!options_.ns.empty()) url.add_query("ns=" + options_.ns);
   return url;
+}
+
+TlsSettingsPtr Endpoint::tls_for(const Url& url) const {
+  if (!url.is_https() || is_same_host(url, options_.base)) return tls_;
+  TlsSettings settings = options_.trust->settings_for(url);
+  settings.extra_ca_pems.insert(settings.extra_ca_pems.end(), tls_->extra_ca_pems.begin(), tls_->extra_ca_pems.end());
+  return std::make_shared<const TlsSettings>(std::move(settings));
 }
 
 std::vector<std::unique_ptr<Endpoint>> make_endpoints(const RegistryOptions& options, const std::string& domain,
                                                       Access access, base::Logger& logger) {
-  const InsecureRegistries insecure(options.insecure_registries);
-  std::vector<std::unique_ptr<Endpoint>> endpoints;
-  if (access == Access::kPull && domain == kHubDomain) {
-    for (const std::string& mirror : options.mirrors) {
-      try {
-        endpoints.push_back(make_mirror(mirror, insecure));
-      } catch (const Error& error) {
-        logger.warn("registry mirror left out", {{"mirror", redact_url(mirror)}, {"error", error.text()}});
-      }
-    }
+  const auto trust = std::make_shared<const HostTrust>(InsecureRegistries(options.insecure_registries),
+                                                       CertsDirectories(options.certs_roots));
+  const Scene scene{domain, parse_url("https://" + registry_host(domain) + "/v2/"), trust};
+  Endpoints endpoints;
+  for (Endpoint::Options& host : list_hosts(options, scene, logger)) {
+    if (!serves(host, access)) continue;
+    endpoints.push_back(std::make_unique<Endpoint>(std::move(host)));
+    if (access == Access::kPush) break;
   }
-  const Url base = parse_url("https://" + registry_host(domain) + "/v2/");
-  endpoints.push_back(std::make_unique<Endpoint>(Endpoint::Kind::kRegistry, base, insecure.contains(base)));
-  return endpoints;
+  if (!endpoints.empty()) return endpoints;
+  throw Error(ErrorCode::kPermissionDenied, std::string("no host of ") + domain +
+                                                " in hosts.toml has the capability to " +
+                                                (access == Access::kPush ? "push" : "pull"));
 }
 
 void check_named_url(const Url& target, const Url& registry, std::string_view what) {

@@ -5,6 +5,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "distribution/auth_file.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -55,8 +56,27 @@ std::optional<std::string> find_warning_text(std::string_view line) {
   return std::nullopt;
 }
 
-AuthConfig credentials_for(AuthConfig auth, const std::string& domain) {
-  return auth.is_for(domain) ? std::move(auth) : AuthConfig();
+// The client's are for the registry that it named, wherever that registry's images come from.
+AuthConfig credentials_for(const Endpoint& endpoint, const AuthConfig& auth, const std::string& domain,
+                           const RegistryOptions& options) {
+  AuthConfig credentials;
+  if (!endpoint.authorization().empty()) {
+    credentials.authorization = endpoint.authorization();
+  } else if (endpoint.is_reference_host() && auth.is_for(domain) && !auth.is_anonymous()) {
+    credentials = auth;
+  } else if (!options.auth_file.empty()) {
+    credentials = find_file_credentials(options.auth_file, endpoint.base().authority());
+  }
+  return credentials;
+}
+
+// In the place of those of the same name.
+void add_headers(HeaderList& headers, const HeaderList& more) {
+  std::erase_if(headers, [&](const auto& old) {
+    return std::any_of(more.begin(), more.end(),
+                       [&](const auto& each) { return base::equals_ignoring_case(each.first, old.first); });
+  });
+  headers.insert(headers.end(), more.begin(), more.end());
 }
 
 }  // namespace
@@ -71,13 +91,15 @@ RegistrySession::RegistrySession(HttpClient& http, const RegistryOptions& option
       scopes_(std::move(scopes)),
       user_agent_(std::move(context.user_agent)),
       extra_headers_(std::move(context.extra_headers)),
-      insecure_(options.insecure_registries),
-      endpoints_(make_endpoints(options, domain, access, logger)),
-      authenticator_(http, credentials_for(std::move(context.auth), domain), user_agent_, insecure_),
-      anonymous_(http, AuthConfig(), user_agent_, insecure_) {}
+      endpoints_(make_endpoints(options, domain, access, logger)) {
+  for (const auto& endpoint : endpoints_) {
+    AuthConfig credentials = credentials_for(*endpoint, context.auth, domain, options);
+    authenticators_.emplace(endpoint.get(), std::make_unique<Authenticator>(http, std::move(credentials), user_agent_));
+  }
+}
 
 Authenticator& RegistrySession::authenticator_for(const Endpoint& endpoint) {
-  return endpoint.kind() == Endpoint::Kind::kMirror ? anonymous_ : authenticator_;
+  return *authenticators_.at(&endpoint);
 }
 
 std::optional<Challenge> RegistrySession::find_challenge(const Endpoint& endpoint) {
@@ -88,6 +110,14 @@ std::optional<Challenge> RegistrySession::find_challenge(const Endpoint& endpoin
 
 void RegistrySession::remember_challenge(const Endpoint& endpoint, const Challenge& challenge) {
   challenges_.lock()->insert_or_assign(&endpoint, challenge);
+}
+
+Endpoint& RegistrySession::last_that_can(Capability capability) const {
+  const auto found = std::find_if(endpoints_.rbegin(), endpoints_.rend(),
+                                  [&](const auto& endpoint) { return endpoint->can(capability); });
+  if (found != endpoints_.rend()) return **found;
+  throw Error(ErrorCode::kPermissionDenied, std::string("no host in hosts.toml has the capability to ") +
+                                                (capability == Capability::kResolve ? "resolve" : "pull"));
 }
 
 void RegistrySession::note_mirror_failure(Endpoint& endpoint, const Error& error) {
@@ -157,17 +187,18 @@ HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& 
   request.url = url.to_string();
   request.headers = call.headers;
   request.headers.emplace_back("User-Agent", user_agent_);
-  if (is_registry && endpoint.kind() == Endpoint::Kind::kRegistry) {
-    request.headers.insert(request.headers.end(), extra_headers_.begin(), extra_headers_.end());
+  if (is_registry) {
+    if (endpoint.is_reference_host()) add_headers(request.headers, extra_headers_);
+    add_headers(request.headers, endpoint.headers());
+    request.connect_timeout = endpoint.dial_timeout().value_or(request.connect_timeout);
   }
   request.body = call.body;
-  const bool is_insecure = is_registry ? endpoint.is_insecure() : insecure_.contains(url);
-  request.tls = is_insecure ? TlsVerification::kOff : TlsVerification::kRequired;
   request.stall_timeout = options_.stall_timeout;
   request.answer_timeout = call.answer_timeout;
   request.on_wait = on_retry_;
   // Who waits for a mirror could ask the next one meanwhile.
   if (endpoint.kind() == Endpoint::Kind::kMirror) request.patience = std::chrono::milliseconds(0);
+  request.tls = endpoint.tls_for(url);
   request.reach = reach_of_named_url(url, registry, endpoint.address_class());
   return request;
 }

@@ -58,13 +58,17 @@ class RegistrySession {
 
   Endpoint& registry() { return *endpoints_.back(); }
 
-  // Runs `action` with one endpoint after the other until it does not throw: a mirror's failure leads to the next, the
-  // registry's is thrown.
+  // Runs `action` with one endpoint that can after the other until it does not throw: a mirror's failure leads to the
+  // next, that of the last is thrown. kPermissionDenied if none can.
   template <typename Action>
-  auto try_each(const Action& action);
+  auto try_each(Capability capability, const Action& action);
   // The same, in as many rounds as RetryLoop allows.
   template <typename Action>
-  auto try_endpoints(const Action& action, const std::stop_token& stop);
+  auto try_endpoints(Capability capability, const Action& action, const std::stop_token& stop);
+  template <typename Action>
+  auto try_endpoints(const Action& action, const std::stop_token& stop) {
+    return try_endpoints(Capability::kPull, action, stop);
+  }
   // Runs `action` until it does not throw, as long as RetryLoop allows.
   template <typename Action>
   auto retry(const Action& action, const std::stop_token& stop);
@@ -86,6 +90,7 @@ class RegistrySession {
   HttpResponse exchange_undecided(Endpoint& endpoint, const Call& call, HttpRequest& request, Url& url,
                                   const std::stop_token& stop);
   HttpRequest make_request(const Endpoint& endpoint, const Call& call, const Url& url) const;
+  Endpoint& last_that_can(Capability capability) const;
   void note_mirror_failure(Endpoint& endpoint, const base::Error& error);
   std::optional<Challenge> find_challenge(const Endpoint& endpoint);
   void remember_challenge(const Endpoint& endpoint, const Challenge& challenge);
@@ -101,10 +106,8 @@ class RegistrySession {
   const std::vector<Scope> scopes_;
   const std::string user_agent_;
   const HeaderList extra_headers_;
-  const InsecureRegistries insecure_;
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
-  Authenticator authenticator_;
-  Authenticator anonymous_;  // for mirrors
+  std::map<const Endpoint*, std::unique_ptr<Authenticator>> authenticators_;  // one each: credentials are of a host
   base::Synchronized<std::map<const Endpoint*, Challenge>> challenges_;
   base::Synchronized<Warnings> warnings_;
   base::Synchronized<std::vector<IpAddress>> avoided_;  // that stalled or broke off
@@ -123,10 +126,11 @@ auto RegistrySession::retry(const Action& action, const std::stop_token& stop) {
 }
 
 template <typename Action>
-auto RegistrySession::try_each(const Action& action) {
+auto RegistrySession::try_each(Capability capability, const Action& action) {
+  Endpoint& last = last_that_can(capability);
   for (const auto& endpoint : endpoints_) {
-    if (endpoint->kind() != Endpoint::Kind::kMirror) break;
-    if (endpoint->is_down()) continue;
+    if (endpoint.get() == &last) break;
+    if (!endpoint->can(capability) || endpoint->is_down()) continue;
     try {
       return action(*endpoint);
     } catch (const base::Error& error) {
@@ -134,12 +138,12 @@ auto RegistrySession::try_each(const Action& action) {
       note_mirror_failure(*endpoint, error);
     }
   }
-  return action(registry());
+  return action(last);
 }
 
 template <typename Action>
-auto RegistrySession::try_endpoints(const Action& action, const std::stop_token& stop) {
-  return retry([&] { return try_each(action); }, stop);
+auto RegistrySession::try_endpoints(Capability capability, const Action& action, const std::stop_token& stop) {
+  return retry([&] { return try_each(capability, action); }, stop);
 }
 
 }  // namespace lighterd::distribution

@@ -25,6 +25,7 @@ OWNERS = [
     (["sqlite3.h"], ["imagestore/sqlite.cpp"]),
     (["archive.h", "archive_entry.h"], ["imagestore/*archive*.cpp", "imagestore/layer_*.cpp"]),
     (["curl/*"], ["distribution/curl_http_client.cpp"]),
+    (["toml++/*", "toml.hpp"], ["distribution/hosts_toml.cpp"]),
     (["openssl/*"], ["oci/digest.cpp"]),
     (["isa-l/*", "isa-l.h", "igzip_lib.h"], ["*.cpp"]),
     (["zstd.h", "zstd_errors.h"], ["*.cpp"]),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import http.client
+import os
 import re
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lib.api import Api
@@ -24,13 +25,14 @@ class Daemon:
     """`folder` has everything of it; two daemons can share a data root or a socket by naming the same paths."""
 
     def __init__(self, binary: Path, folder: Path, *, data_root: Path | None = None, socket: Path | None = None,
-                 arguments: Sequence[str] = ()):
+                 arguments: Sequence[str] = (), env: Mapping[str, str] | None = None):
         self.data_root = data_root or folder / "data"
         self.socket = socket or folder / "lighterd.sock"
         self.log = folder / "lighterd.log"
         self.command = [str(binary), "-H", f"unix://{self.socket}", "--data-root", str(self.data_root), "--debug",
-                        *arguments]
+                        "--transfer-retry-delay", "20ms", *arguments]
         self.api = Api(self.socket)
+        self._env = {**os.environ, **(env or {})}
         self._process: Process | None = None
 
     @property
@@ -48,7 +50,7 @@ class Daemon:
 
     def start(self) -> "Daemon":
         """Returns when the daemon answers."""
-        self._process = process = Process(self.command, self.log)
+        self._process = process = Process(self.command, self.log, self._env)
         wait_until(lambda: process.exit_code is not None or self.answers(), "lighterd answers /_ping")
         assert process.exit_code is None, f"lighterd ended with {process.exit_code}:\n{self.log_text()}"
         return self

@@ -27,15 +27,24 @@ def find_program(name: str) -> str:
     return found
 
 
-def find_free_port() -> int:
+LOOPBACK = "127.0.0.1"
+
+
+def find_free_port(address: str = LOOPBACK) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((address, 0))
         return probe.getsockname()[1]
 
 
-def is_listening(port: int) -> bool:
+def is_listening(port: int, address: str = LOOPBACK) -> bool:
     with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex((address, port)) == 0
+
+
+def find_own_address() -> str | None:
+    """An IPv4 address of this machine that is not loopback: loopback is insecure by rule and never proxied."""
+    shown = subprocess.run(["hostname", "-I"], stdout=subprocess.PIPE, check=False).stdout.decode()
+    return next((address for address in shown.split() if ":" not in address and not address.startswith("127.")), None)
 
 
 _libc = ctypes.CDLL(None)
@@ -78,7 +87,8 @@ class Process:
         self._child.kill()
         self._child.wait()
 
-    def wait_for_port(self, port: int) -> bool:
+    def wait_for_port(self, port: int, address: str = LOOPBACK) -> bool:
         """False when the program ended instead (somebody else had the port, say)."""
-        wait_until(lambda: self.exit_code is not None or is_listening(port), f"{self.log.name}: port {port} is open")
+        wait_until(lambda: self.exit_code is not None or is_listening(port, address),
+                   f"{self.log.name}: port {port} is open")
         return self.exit_code is None

@@ -118,6 +118,8 @@ TEST_F(HttpCurlClient, UnknownHostIsAResolveFailure) {
   EXPECT_EQ(error.kind(), TransportFailure::kResolve);
   EXPECT_NE(error.text().find("dial tcp: lookup does-not-exist.invalid: no such host"), std::string::npos)
       << error.text();
+  // The client is as good as new.
+  EXPECT_EQ(failure<TransportError>(request).kind(), TransportFailure::kResolve);
 }
 
 TEST_F(HttpCurlClient, PlaintextPeerIsATlsFailure) {

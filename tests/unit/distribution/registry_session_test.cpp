@@ -3,7 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <fstream>
+#include <map>
+#include <set>
 
+#include "base/encoding.hpp"
+#include "distribution/url.hpp"
+#include "tests/support/temp_dir.hpp"
 #include "tests/unit/distribution/registry_fixture.hpp"
 
 namespace lighterd::distribution {
@@ -68,7 +74,7 @@ TEST_F(RegistrySessionTest, NeverFallsBackToHttpForSecureHosts) {
   });
   EXPECT_THROW(client(http, "reg.example/a").resolve("1", {}), TransportError);
   EXPECT_EQ(http.urls(), std::vector<std::string>{"HEAD https://reg.example/v2/a/manifests/1"});
-  EXPECT_EQ(http.requests[0].tls, TlsVerification::kRequired);
+  EXPECT_EQ(http.requests[0].tls->verification, TlsVerification::kRequired);
 }
 
 TEST_F(RegistrySessionTest, ListedHostsFallBackWithoutVerification) {
@@ -80,7 +86,7 @@ TEST_F(RegistrySessionTest, ListedHostsFallBackWithoutVerification) {
   client(http, "reg.example:5000/a").resolve("1", {});
   EXPECT_EQ(http.urls(), (std::vector<std::string>{"HEAD https://reg.example:5000/v2/a/manifests/1",
                                                    "HEAD http://reg.example:5000/v2/a/manifests/1"}));
-  EXPECT_EQ(http.requests[0].tls, TlsVerification::kOff);
+  EXPECT_EQ(http.requests[0].tls->verification, TlsVerification::kOff);
 }
 
 TEST_F(RegistrySessionTest, RefusedConnectionIsFinalWithAPort) {
@@ -156,6 +162,121 @@ TEST_F(RegistrySessionTest, MirrorsAreForHubOnly) {
   EXPECT_EQ(http.urls(), std::vector<std::string>{"HEAD https://ghcr.io/v2/a/b/manifests/1"});
 }
 
+class HostsTomlSessionTest : public RegistrySessionTest {
+ protected:
+  HostsTomlSessionTest() { options.certs_roots = {folder.path()}; }
+  void write_hosts(const std::string& text) {
+    std::filesystem::create_directories(folder.path() / "reg.example");
+    std::ofstream(folder.path() / "reg.example" / "hosts.toml") << text;
+  }
+  tests::TempDir folder;
+};
+
+TEST_F(HostsTomlSessionTest, AHostIsAskedForWhatItCan) {
+  write_hosts(R"([host."https://blobs.example"]
+capabilities = ["pull"]
+[host."https://tags.example"]
+capabilities = ["resolve"]
+)");
+  ScriptedHttp http([](const HttpRequest& request) {
+    return request.url.find("/blobs/") == std::string::npos ? manifest() : respond(200, {}, "x");
+  });
+  auto puller = client(http, "reg.example/a");
+  puller.resolve("1", {});
+  const oci::Descriptor blob{"", oci::digest_of(base::as_bytes("x")), 1, {}, {}, {}, {}};
+  StringSink sink(blob);
+  puller.get_blob(blob, sink, {});
+  EXPECT_EQ(http.requests.front().url, "https://tags.example/v2/a/manifests/1?ns=reg.example");
+  EXPECT_TRUE(http.requests.back().url.starts_with("https://blobs.example/v2/a/blobs/")) << http.requests.back().url;
+  EXPECT_EQ(http.requests.size(), 2U);
+}
+
+TEST_F(HostsTomlSessionTest, NobodyIsAskedForWhatNobodyCan) {
+  write_hosts("capabilities = ['pull']\n");
+  ScriptedHttp http([](const HttpRequest&) { return manifest(); });
+  EXPECT_EQ(error_of([&] { client(http, "reg.example/a").resolve("1", {}); }).code(), ErrorCode::kPermissionDenied);
+  EXPECT_TRUE(http.requests.empty());
+}
+
+TEST_F(HostsTomlSessionTest, AServerElsewhereGetsNothingOfTheClients) {
+  write_hosts("server = 'https://upstream.example'\n");
+  for (const bool token : {false, true}) {
+    ScriptedHttp http([](const HttpRequest& request) {
+      if (request.authorization.empty()) return respond(401, {{"WWW-Authenticate", "Basic realm=x"}});
+      return manifest();
+    });
+    AuthConfig auth = password_auth("u", "p");
+    if (token) auth.registry_token = base::Secret("t");
+    EXPECT_THROW(client(http, "reg.example/a", auth).resolve("1", {}), base::Error);
+    for (const HttpRequest& request : http.requests) {
+      EXPECT_TRUE(request.url.starts_with("https://upstream.example/")) << request.url;
+      EXPECT_TRUE(request.authorization.empty());
+      for (const auto& header : request.headers) EXPECT_NE(header.first, "X-Meta-A");
+    }
+  }
+}
+
+TEST_F(HostsTomlSessionTest, HeadersOfAHostGoToItsOriginOnly) {
+  write_hosts(R"([host."https://m.example"]
+dial_timeout = "7s"
+header = {Authorization = "Basic eA==", X-Key = "k", user-agent = "other"}
+)");
+  ScriptedHttp http([](const HttpRequest& request) {
+    if (request.url.starts_with("https://m.example/")) {
+      return respond(307, {{"Location", "https://storage.example/x"}});
+    }
+    return request.url.starts_with("https://storage.example/") ? respond(500) : manifest();
+  });
+  client(http, "reg.example/a", password_auth("u", "p")).resolve("1", {});
+  ASSERT_GE(http.requests.size(), 3U);
+  for (const HttpRequest& request : http.requests) {
+    const bool is_mirror = request.url.starts_with("https://m.example/");
+    EXPECT_EQ(request.authorization.reveal(), is_mirror ? "Basic eA==" : "") << request.url;
+    EXPECT_EQ(request.connect_timeout, is_mirror ? std::chrono::seconds(7) : std::chrono::seconds(30)) << request.url;
+    std::string agents;
+    bool has_key = false;
+    for (const auto& [name, value] : request.headers) {
+      if (base::equals_ignoring_case(name, "User-Agent")) agents += value;
+      has_key = has_key || name == "X-Key";
+    }
+    EXPECT_EQ(has_key, is_mirror) << request.url;
+    EXPECT_EQ(agents, is_mirror ? "other" : "ua") << request.url;
+  }
+}
+
+TEST_F(HostsTomlSessionTest, OwnCredentialsAreForTheirHostAndGiveWayToTheClients) {
+  write_hosts("[host.'https://m.example']\n[host.'https://other.example']\n");
+  options.auth_file = folder.path() / "auth.json";
+  std::ofstream(options.auth_file) << R"({"auths":{"m.example":{"username":"m","password":"1"},)"
+                                   << R"("reg.example":{"username":"r","password":"2"}}})";
+  const std::string mirror = "Basic " + base::base64_encode("m:1");
+  const std::string own = "Basic " + base::base64_encode("r:2");
+  const std::string client_sent = "Basic " + base::base64_encode("u:p");
+  for (const bool has_sent : {false, true}) {
+    ScriptedHttp http([](const HttpRequest& request) {
+      if (request.authorization.empty()) return respond(401, {{"WWW-Authenticate", "Basic realm=x"}});
+      return request.url.starts_with("https://m.example/") ? respond(404) : manifest();
+    });
+    client(http, "reg.example/a", has_sent ? password_auth("u", "p") : AuthConfig()).resolve("1", {});
+    std::map<std::string, std::set<std::string>> seen;
+    for (const HttpRequest& request : http.requests)
+      seen[parse_url(request.url).host].insert(request.authorization.reveal());
+    EXPECT_EQ(seen["m.example"], (std::set<std::string>{"", mirror}));
+    EXPECT_EQ(seen["other.example"], std::set<std::string>{""});
+    EXPECT_EQ(seen["reg.example"], (std::set<std::string>{"", has_sent ? client_sent : own}));
+  }
+}
+
+TEST_F(HostsTomlSessionTest, LoginAsksAboutTheClientsCredentialsAlone) {
+  options.auth_file = folder.path() / "auth.json";
+  std::ofstream(options.auth_file) << R"({"auths":{"reg.example":{"username":"r","password":"2"}}})";
+  ScriptedHttp http([](const HttpRequest& request) {
+    return request.authorization.empty() ? respond(401, {{"WWW-Authenticate", "Basic realm=x"}}) : respond(200);
+  });
+  EXPECT_THROW(check_login(http, options, "reg.example", {{}, "ua", {}}, logger, {}), base::Error);
+  EXPECT_EQ(http.requests.size(), 1U);
+}
+
 TEST_F(RegistrySessionTest, TokenGoesToTheRegistryAndPasswordToTheRealm) {
   ScriptedHttp http([](const HttpRequest& request) {
     if (request.url.starts_with("https://auth.docker.io/")) return respond(200, {}, R"({"token":"t"})");
@@ -174,7 +295,7 @@ TEST_F(RegistrySessionTest, TokenGoesToTheRegistryAndPasswordToTheRealm) {
             "token?service=registry.docker.io&scope=repository%3Alibrary%2Falpine%3Apull&account=u&client_id=lighterd");
   EXPECT_TRUE(http.requests[1].authorization.reveal().starts_with("Basic "));
   EXPECT_EQ(http.requests[1].reach, AddressClass::kPublic);
-  EXPECT_EQ(http.requests[1].tls, TlsVerification::kRequired);
+  EXPECT_EQ(http.requests[1].tls->verification, TlsVerification::kRequired);
   EXPECT_EQ(http.requests[2].authorization.reveal(), "Bearer t");
 }
 
@@ -218,6 +339,90 @@ TEST_F(RegistrySessionTest, RedirectFromHttpsToHttpIsRefused) {
   ScriptedHttp http([](const HttpRequest&) { return respond(307, {{"Location", "http://storage.example/x"}}); });
   EXPECT_EQ(error_of([&] { client(http, "reg.example/a").resolve("1", {}); }).code(), ErrorCode::kPermissionDenied);
   EXPECT_EQ(http.requests.size(), 1U);
+}
+
+struct OriginCase {
+  const char* name;
+  const char* target;
+  bool is_same;
+};
+class RedirectTarget : public RegistrySessionTest, public testing::WithParamInterface<OriginCase> {};
+TEST_P(RedirectTarget, GetsCredentialsOnlyAtTheSameOrigin) {
+  for (const int status : {301, 302, 303, 307, 308}) {
+    ScriptedHttp http([&](const HttpRequest& request) {
+      if (request.url == GetParam().target) return manifest();
+      if (request.authorization.empty()) return respond(401, {{"WWW-Authenticate", "Basic realm=x"}});
+      return respond(status, {{"Location", GetParam().target}});
+    });
+    client(http, "reg.example/a", password_auth("u", "p")).resolve("1", {});
+    const HttpRequest& last = http.requests.back();
+    EXPECT_EQ(last.url, GetParam().target);
+    EXPECT_EQ(!last.authorization.empty(), GetParam().is_same) << status;
+    const bool has_meta = std::any_of(last.headers.begin(), last.headers.end(),
+                                      [](const auto& each) { return each.first == "X-Meta-A"; });
+    EXPECT_EQ(has_meta, GetParam().is_same) << status;
+    EXPECT_EQ(last.tls->verification, TlsVerification::kRequired);
+  }
+}
+INSTANTIATE_TEST_SUITE_P(Table, RedirectTarget,
+                         testing::Values(OriginCase{"same", "https://reg.example/elsewhere", true},
+                                         OriginCase{"written_port", "https://reg.example:443/elsewhere", true},
+                                         OriginCase{"other_port", "https://reg.example:444/elsewhere", false},
+                                         OriginCase{"sub_domain", "https://a.reg.example/elsewhere", false},
+                                         OriginCase{"parent", "https://example/elsewhere", false},
+                                         OriginCase{"other", "https://storage.example/elsewhere", false}),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+struct HopCase {
+  const char* name;
+  const char* location;
+};
+class TokenServerHop : public RegistrySessionTest, public testing::WithParamInterface<HopCase> {};
+TEST_P(TokenServerHop, IsHeldToTheRulesOfARealm) {
+  ScriptedHttp http([](const HttpRequest& request) {
+    if (request.url.starts_with("https://auth.example/")) return respond(307, {{"Location", GetParam().location}});
+    return respond(401, {{"WWW-Authenticate", R"(Bearer realm="https://auth.example/token")"}});
+  });
+  const auto error = error_of([&] { client(http, "reg.example/a", password_auth("u", "p")).resolve("1", {}); });
+  EXPECT_EQ(error.code(), ErrorCode::kPermissionDenied) << error.text();
+  EXPECT_EQ(http.requests.size(), 2U);
+}
+INSTANTIATE_TEST_SUITE_P(Table, TokenServerHop,
+                         testing::Values(HopCase{"http", "http://other.example/x"},
+                                         HopCase{"loopback", "https://127.0.0.1:4/x"},
+                                         HopCase{"loopback_v6", "https://[::1]/x"},
+                                         HopCase{"metadata", "https://169.254.169.254/latest"},
+                                         HopCase{"mapped", "https://[::ffff:10.0.0.1]/x"}),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+TEST_F(RegistrySessionTest, TheUrlsOfAForeignLayerAreNotFollowed) {
+  for (const int status : {401, 404}) {
+    ScriptedHttp http([&](const HttpRequest&) { return respond(status); });
+    const oci::Descriptor layer{.media_type = "application/vnd.oci.image.layer.nondistributable.v1.tar",
+                                .digest = oci::digest_of(base::as_bytes("x")),
+                                .size_bytes = 1,
+                                .urls = {"https://collector.example/layer"}};
+    StringSink sink(layer);
+    EXPECT_THROW(client(http, "reg.example/a", password_auth("u", "p")).get_blob(layer, sink, {}), base::Error);
+    EXPECT_FALSE(http.requests.empty());
+    for (const HttpRequest& request : http.requests)
+      EXPECT_TRUE(request.url.starts_with("https://reg.example/")) << request.url;
+  }
+}
+
+TEST_F(HostsTomlSessionTest, ATokenServerIsVerifiedWithTheCasOfItsRegistry) {
+  write_hosts("ca = 'ca.pem'\nskip_verify = true\n");
+  std::ofstream(folder.path() / "reg.example" / "ca.pem") << "-----BEGIN CERTIFICATE-----";
+  ScriptedHttp http([](const HttpRequest& request) {
+    if (request.url.starts_with("https://auth.example/")) return respond(200, {}, R"({"token":"t"})");
+    if (!request.authorization.empty()) return manifest();
+    return respond(401, {{"WWW-Authenticate", R"(Bearer realm="https://auth.example/token")"}});
+  });
+  client(http, "reg.example/a").resolve("1", {});
+  ASSERT_EQ(http.requests.size(), 3U);
+  EXPECT_EQ(http.requests[0].tls->verification, TlsVerification::kOff);
+  EXPECT_EQ(http.requests[1].tls->verification, TlsVerification::kRequired);
+  EXPECT_EQ(http.requests[1].tls->extra_ca_pems.size(), 1U);
 }
 
 TEST_F(RegistrySessionTest, RedirectTargetsAreHeldToTheRegistrysKindOfAddress) {

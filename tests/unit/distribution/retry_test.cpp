@@ -45,6 +45,11 @@ TEST(ClassifyFailure, BrokenConnectionsAreTemporaryAndStrangersUnreachable) {
   }
 }
 
+TEST(ClassifyFailure, WhatSomebodyHasToSetRightIsFinal) {
+  for (const auto kind : {TransportFailure::kCertificate, TransportFailure::kProxyRefused})
+    EXPECT_EQ(classify_failure(broken(kind, true)), FailureKind::kFinal);
+}
+
 TEST(ClassifyFailure, TheRestIsDamagedOrFinal) {
   EXPECT_EQ(classify_failure(Error(ErrorCode::kDataLoss, "digest")), FailureKind::kDamaged);
   for (const auto code : {ErrorCode::kNoSpace, ErrorCode::kInvalidArgument, ErrorCode::kPermissionDenied,

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// The certs.d folders: <root>/<host[:port]>/ holds *.crt (CAs), *.cert with *.key (client certificates) and hosts.toml
+// of that host (registry-protocol.md A2). Nothing is kept in memory: whoever asks reads, so edits count at once.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "distribution/tls_settings.hpp"
+
+namespace lighterd::distribution {
+
+// Of the certificate files of one host, or of the ones that hosts.toml names.
+struct ClientFiles {
+  std::filesystem::path certificate;
+  std::filesystem::path key;  // empty: it stands in the certificate's file
+  bool operator==(const ClientFiles&) const = default;
+};
+
+class CertsDirectories {
+ public:
+  // The first root that has a folder for a host is used; roots need not exist.
+  explicit CertsDirectories(std::vector<std::filesystem::path> roots) : roots_(std::move(roots)) {}
+
+  // hosts.toml of "host[:port]": in the folder `host_port_` or `host:port`, or, for a host without a folder, in
+  // `_default`.
+  std::optional<std::filesystem::path> find_hosts_file(std::string_view authority) const;
+
+  // What the folder of "host[:port]" adds to verified TLS. Of several client certificates the first by name is taken.
+  // kInvalidArgument for a pair with a missing half (Docker's text) and for a file without a certificate in it.
+  TlsSettings read_tls(std::string_view authority) const;
+
+ private:
+  std::optional<std::filesystem::path> find_folder(std::string_view authority) const;
+  std::vector<std::filesystem::path> roots_;
+};
+
+// Add what the files hold. kInvalidArgument for one without certificate or key, else by errno.
+void add_ca(TlsSettings& settings, const std::filesystem::path& file);
+void set_client_certificate(TlsSettings& settings, const ClientFiles& files);
+
+}  // namespace lighterd::distribution
