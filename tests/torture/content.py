@@ -60,12 +60,26 @@ class Coverage:
 
     def __init__(self) -> None:
         self.total = 0
-        self._ranges: list[tuple[int, int]] = []
+        self._ranges: list[list[int]] = []
+        self._ends: dict[int, int] = {}  # where a range ends, and which one it is: the next piece lengthens it
 
     def add(self, start: int, stop: int) -> None:
-        if stop > start:
-            self.total += stop - start
-            self._ranges.append((start, stop))
+        if stop <= start:
+            return
+        self.total += stop - start
+        index = self._ends.pop(start, len(self._ranges))
+        if index == len(self._ranges):
+            self._ranges.append([start, stop])
+        self._ranges[index][1] = stop
+        self._ends[stop] = index
+
+    def take_back(self, start: int, stop: int) -> None:
+        """The last bytes that were added never left this machine."""
+        index = self._ends.pop(stop, None)
+        if stop <= start or index is None:
+            return
+        self.total -= stop - start
+        self._ranges[index][1] = start
 
     @property
     def distinct(self) -> int:

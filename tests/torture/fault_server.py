@@ -29,7 +29,7 @@ from pathlib import Path
 import image_maker
 from content import Content, Coverage
 from faults import Fault, Places
-from wire import Connection, Gone, Halt, Reply, Request
+from wire import Account, Connection, Gone, Halt, Reply, Request
 
 TLS_HELLO = b"\x16"
 Script = Callable[[Request, Reply], "Fault | None"]
@@ -94,7 +94,7 @@ class Origin:
         self._listener = server.listen(self)
         self.port = self._listener.getsockname()[1]
         self.host = f"{name}:{self.port}"
-        self.url = f"{'https' if isinstance(tls, ssl.SSLContext) else 'http'}://{self.host}"
+        self.url = f"{'http' if tls is None else 'https'}://{self.host}"
 
     def close(self) -> None:
         self._server.forget(self._listener)
@@ -105,6 +105,9 @@ class Origin:
                 connection.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
+
+    def is_busy(self) -> bool:
+        return any(not request.answered for request in list(self.log))
 
     def serve(self, connection: socket.socket) -> None:
         with self._lock:
@@ -181,7 +184,8 @@ class SiteOrigin(Origin):
         places = self.site.places(self)
         self.site.apply_faults(request, reply, places)
         request.status = reply.status
-        connection.reply(reply, request.method != "HEAD", self.site.account(reply.digest), self.site.add_sent)
+        request.length = reply.length
+        connection.reply(reply, request.method != "HEAD", self.site.account(reply.digest))
         return not reply.close
 
 
@@ -588,17 +592,22 @@ class Site:
 
     # ---- accounts ---------------------------------------------------------------------------------------------------
 
-    def account(self, digest: str | None) -> Coverage | None:
-        if digest is None:
-            return None
+    def coverage(self, digest: str) -> Coverage:
         with self._lock:
             return self._coverage.setdefault(digest, Coverage())
 
-    coverage = account
+    def account(self, digest: str | None) -> Account:
+        if digest is None:
+            return lambda start, stop: None
+        coverage = self.coverage(digest)
 
-    def add_sent(self, coverage: Coverage, start: int, stop: int) -> None:
-        with self._lock:
-            coverage.add(start, stop)
+        def note(start: int, stop: int) -> None:
+            with self._lock:
+                if start <= stop:
+                    coverage.add(start, stop)
+                else:
+                    coverage.take_back(stop, start)
+        return note
 
     def sent_bytes(self) -> int:
         with self._lock:

@@ -77,6 +77,16 @@ def _halt_body(how: str) -> Callable[[Fault, Reply, Request, Places], bool]:
     return change
 
 
+def _end_each(how: str) -> Callable[[Fault, Reply, Request, Places], bool]:
+    """After `value` bytes of each answer, wherever it starts."""
+    def change(fault: Fault, reply: Reply, *_: object) -> bool:
+        if reply.length <= int(fault.value):
+            return False
+        reply.body_halt = Halt(reply.start + int(fault.value), how)
+        return True
+    return change
+
+
 def _cut_and_expire(fault: Fault, reply: Reply, request: Request, places: Places) -> bool:
     """The signed URL is good for one answer, which is cut."""
     if not _halt_body("fin")(fault, reply):
@@ -224,7 +234,9 @@ def _redirect(fault: Fault, reply: Reply, request: Request, places: Places) -> b
                          + [f"hop={hop + 1}"])
         return _replace(reply, 307, {"Location": f"{places.here}{request.path}?{query}"})
     base = {"away": places.elsewhere, "down": places.plain, "nowhere": places.nowhere, "closed": places.closed}[what]
-    return _replace(reply, 307, {"Location": base + request.target})
+    # What the client put into the query of a token request is for that server alone.
+    target = request.path if request.endpoint == "token" else request.target
+    return _replace(reply, 307, {"Location": base + target})
 
 
 def _type(fault: Fault, reply: Reply, *_: object) -> bool:
@@ -295,5 +307,6 @@ CHANGES: dict[str, Callable[[Fault, Reply, Request, Places], bool]] = {
     _no_length_cut, "long-length": _long_length, "two-lengths": _two_lengths, "status": _status, "retry-after":
     _retry_after, "expire-token": _expire_token, "refuse-token": _refuse_token, "redirect": _redirect, "type": _type,
     "gzip": _gzip, "no-range": _ignore_range, "wrong-range": _wrong_range, "no-such-range": _unsatisfiable,
-    "location": _location, "cut-and-expire": _cut_and_expire,
+    "cut-after": _end_each("fin"), "reset-after": _end_each("rst"), "stall-after": _end_each("stall"), "location":
+    _location, "cut-and-expire": _cut_and_expire,
 }

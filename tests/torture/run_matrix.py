@@ -22,8 +22,8 @@ from lib.wait import wait_until  # noqa: E402
 from matrix import PATCHED_LAYER, SMALL_LAYER, Case, all_cases  # noqa: E402
 from stage import WATCHERS, Stage, Verdict  # noqa: E402
 
-SCALED = {"--transfer-stall-timeout": "300ms", "--transfer-retry-delay": "10ms", "--max-concurrent-downloads": "200",
-          "--max-concurrent-uploads": "200"}
+SCALED = {"--transfer-stall-timeout": "300ms", "--transfer-retry-delay": "10ms", "--max-concurrent-downloads": "64",
+          "--max-concurrent-uploads": "64"}
 CASES_AT_ONCE = 32
 POOLED_CONNECTIONS = 40  # that the daemon may keep to hosts that it has spoken to
 
@@ -69,6 +69,7 @@ class Matrix:
     def run(self, cases: Sequence[Case], crowds: bool) -> None:
         for size in {case.layer_bytes for case in cases if case.push and not case.mounts} or {SMALL_LAYER}:
             self.stage.prepare_seed(size)
+        self._warm_up()
         base = descriptors(self.daemon.pid)
         plays = [(case, 1) for case in cases]
         if crowds:
@@ -78,6 +79,13 @@ class Matrix:
         for wave in _waves(plays):
             self._play(wave)
         self._check_descriptors(base)
+
+    def _warm_up(self) -> None:
+        """The threads and files of a daemon that has been busy are its base."""
+        plain = [Case(f"warm-up-{number}", (), "ok") for number in range(2 * CASES_AT_ONCE)]
+        with concurrent.futures.ThreadPoolExecutor(len(plain)) as pool:
+            for verdict in pool.map(lambda case: self._play_one(case, 1), plain):
+                assert not verdict.problems, verdict.problems
 
     def _play(self, wave: Sequence[tuple[Case, int]]) -> None:
         began = time.monotonic()

@@ -12,11 +12,15 @@ import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
-from content import Content, Coverage, Piece
+from content import Content, Piece
 
 MAX_HEAD_BYTES = 256 << 10
 BODY_PIECE_BYTES = 256 << 10
 DRIP_SECONDS = 0.1  # between two bytes of a drip
+
+
+# Told of each piece of content that goes out, from and to; backwards for what did not arrive after all.
+Account = Callable[[int, int], None]
 
 
 class Gone(Exception):
@@ -100,6 +104,7 @@ class Request:
         self.fault = ""
         self.body_start = b""
         self.body_bytes = 0
+        self.length = 0  # of the answer's body
         self.body_length = int(self.headers.get("content-length", 0))
         self._connection = connection
         self._is_read = False
@@ -209,35 +214,31 @@ class Connection:
         except (OSError, ValueError):
             return 0
 
-    def reply(self, reply: Reply, has_body: bool, coverage: Coverage | None,
-              add: Callable[[Coverage, int, int], None]) -> None:
+    def reply(self, reply: Reply, has_body: bool, account: Account) -> None:
         head = reply.head()
         if reply.head_halt:
             self.send(head[:reply.head_halt.at])
             self.end(reply.head_halt.how, head[reply.head_halt.at:])
         self.send(head)
         if has_body:
-            self._send_body(reply, coverage, add)
+            self._send_body(reply, account)
         if reply.close:
             self.end(reply.close)
 
-    def _send_body(self, reply: Reply, coverage: Coverage | None, add: Callable[[Coverage, int, int], None]) -> None:
+    def _send_body(self, reply: Reply, account: Account) -> None:
         at = reply.start
         stop = reply.stop if reply.body_halt is None else min(reply.stop, reply.body_halt.at)
-        lost = 0
-        try:
-            for piece, is_content in _body_pieces(reply, stop):
+        for piece, is_content in _body_pieces(reply, stop):
+            size = len(piece) if is_content else 0
+            account(at, at + size)
+            at += size
+            try:
                 self.send(piece)
-                at += len(piece) if is_content else 0
-        except Gone:
-            lost = self.unsent()
-            raise
-        finally:
-            if coverage:
-                add(coverage, reply.start, max(reply.start, at - lost))
+            except Gone:
+                account(at, max(reply.start, at - max(self.unsent(), size)))
+                raise
         if reply.body_halt and stop >= reply.body_halt.at:
-            rest = reply.content.read(stop, min(reply.stop, stop + 4096))
-            self.end(reply.body_halt.how, rest)
+            self.end(reply.body_halt.how, reply.content.read(stop, min(reply.stop, stop + 4096)))
 
     # ---- how it ends ------------------------------------------------------------------------------------------------
 
