@@ -314,6 +314,13 @@ class Uploads:
             return error_reply(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
         with session.lock:
             before = session.size
+            state = re.search(r"_state=[^&]*%2F(\d+)", request.query)
+            if request.method in ("PATCH", "PUT") and state and int(state[1]) != before and (
+                    request.method == "PUT" or "content-range" not in request.headers):
+                # As the distribution registry: what an earlier request left behind does not fit the state, so it is
+                # all over.
+                self._sessions.pop(key, None)
+                return error_reply(404, "BLOB_UPLOAD_INVALID", "blob upload invalid")
             try:
                 return getattr(self, "_" + request.method.lower())(request, session, key, halt)
             finally:
@@ -333,7 +340,7 @@ class Uploads:
 
     def _progress(self, status: int, key: str) -> Reply:
         session = self._sessions[key]
-        headers = [("Location", f"{self._site.registry.url}/v2/{session.repository}/blobs/uploads/{key}?_state={self._site.make_secret('upload')}%2F"),
+        headers = [("Location", f"{self._site.registry.url}/v2/{session.repository}/blobs/uploads/{key}?_state={self._site.make_secret('upload')}%2F{session.size}"),
                    ("Range", f"0-{max(0, session.size - 1)}"), ("Docker-Upload-UUID", key)]
         if self.chunk_min_bytes:
             headers.append(("OCI-Chunk-Min-Length", str(self.chunk_min_bytes)))
@@ -543,7 +550,9 @@ class Site:
             scopes = dict(urllib.parse.parse_qsl(request.query)) or dict(
                 urllib.parse.parse_qsl(request.body_start.decode("latin-1")))
             return scopes.get("scope", "").split(":pull")[0]
-        if request.endpoint in ("post", "patch", "put", "mount", "status"):
+        if request.endpoint == "put":
+            return dict(urllib.parse.parse_qsl(request.query)).get("digest", "")
+        if request.endpoint in ("post", "patch", "mount", "status"):
             return request.path.partition("/blobs/")[0]
         return request.path
 

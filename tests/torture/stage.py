@@ -51,7 +51,6 @@ class Verdict:
     watchers: int
     problems: list[str]
     seconds: float
-    reached: bool
 
     @property
     def name(self) -> str:
@@ -99,11 +98,10 @@ class Stage:
         try:
             endings = self._push(case, site) if case.push else self._pull(case, site, watchers)
             problems = self._judge(case, site, endings, watchers)
-            reached = not case.faults or any(request.fault for request in site.requests())
             self._clear(endings)
         finally:
             site.close()
-        return Verdict(case, watchers, problems, time.monotonic() - began, reached)
+        return Verdict(case, watchers, problems, time.monotonic() - began)
 
     # ---- setting up -------------------------------------------------------------------------------------------------
 
@@ -205,6 +203,9 @@ class Stage:
 
     def _judge(self, case: Case, site: Site, endings: list[Ending], watchers: int) -> list[str]:
         problems = [problem for ending in endings for problem in self._judge_ending(case, site, ending)]
+        if not case.push and all(ending.error is not None for ending in endings):
+            problems += [f"{name} is visible though its pull failed" for name in {ending.name for ending in endings}
+                         if self.daemon.api.get(f"/images/{name}/json").status != 404]
         problems += site.leaks()
         problems += self._judge_tries(case, site, endings, watchers)
         problems += _judge_waits(site)
@@ -217,6 +218,12 @@ class Stage:
             if repeated > case.repeated_bytes:
                 problems.append(f"{repeated} of {layer.size} bytes of the layer went out again: "
                                 f"{site.requests('layer')[:6]}")
+        if case.resent_bytes is not None and is_ok:
+            resent = site.uploads.bytes_in - sum(blob.size for blob in endings[0].image.blobs)
+            if resent > case.resent_bytes:
+                problems.append(f"{resent} bytes were sent again: {site.requests('post', 'patch', 'put', 'status')}")
+        if case.faults and not any(request.fault for request in site.requests()):
+            problems = ["the fault was never met: " + " ".join(map(repr, site.requests()[-4:]))]
         return list(dict.fromkeys(problems))
 
     def _judge_ending(self, case: Case, site: Site, ending: Ending) -> list[str]:
@@ -239,8 +246,6 @@ class Stage:
                 problems.append(f"has to succeed, says: {error[:300]}")
             elif not re.search(case.cause, error, re.IGNORECASE):
                 problems.append(f"the error does not name its cause /{case.cause}/: {error[:300]}")
-            if not case.push and self.daemon.api.get(f"/images/{ending.name}/json").status != 404:
-                problems.append("the image is visible though its pull failed")
         return problems
 
     def _judge_success(self, case: Case, site: Site, ending: Ending) -> list[str]:
