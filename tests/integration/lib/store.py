@@ -3,23 +3,64 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from lib.wait import wait_until
 
+PARTIAL = re.compile(r"(sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128})\.(part|map)")
+PARTIAL_HOURS = 24
+MAX_WAL_BYTES = 64 << 20
+
 
 def check_store(data_root: Path) -> None:
     """AssertionError unless nothing is under way, files and index agree, and all that is visible is complete."""
-    wait_until(lambda: not list((data_root / "ingest").iterdir()), "ingest/ is empty")
+    wait_until(lambda: not list_temporaries(data_root), "nothing but partials that can be resumed is in ingest/")
+    _check_partials(data_root)
     with open_index(data_root) as index:
         wait_until(lambda: _column(index, "SELECT count(*) FROM lease") == [0], "no lease is left")
         assert _column(index, "PRAGMA integrity_check") == ["ok"]
         assert _column(index, "PRAGMA foreign_key_check") == []
         _check_files(index, data_root)
         _check_images(index)
+    _check_space(data_root)
+
+
+def list_partials(data_root: Path) -> dict[str, set[str]]:
+    """What a transfer can go on from: for each ALGORITHM-HEX the endings of its files."""
+    partials: dict[str, set[str]] = {}
+    for path in (data_root / "ingest").iterdir():
+        if match := PARTIAL.fullmatch(path.name):
+            partials.setdefault(match[1], set()).add(match[2])
+    return partials
+
+
+def list_temporaries(data_root: Path) -> list[Path]:
+    """Files of ingest/ that belong to an operation."""
+    return [path for path in (data_root / "ingest").iterdir() if not PARTIAL.fullmatch(path.name)]
+
+
+def _check_partials(data_root: Path) -> None:
+    for name, endings in list_partials(data_root).items():
+        # A part is written first and removed last; a map alone describes nothing.
+        assert "part" in endings, f"{name} has a map and no part"
+        algorithm, _, hex_digits = name.partition("-")
+        assert not (data_root / "blobs" / algorithm / hex_digits).exists(), f"{name} is both a blob and a partial"
+        age = time.time() - (data_root / "ingest" / f"{name}.part").stat().st_mtime
+        assert age < PARTIAL_HOURS * 3600, f"{name} is {age / 3600:.0f} h old"
+
+
+def _check_space(data_root: Path) -> None:
+    """Every byte on disk is of a blob, of a partial or of the index: nothing else lies about."""
+    known = {"blobs", "ingest", "lighterd.db", "lighterd.db-wal", "lighterd.db-shm", "lock", "engine-id", "oci-layout", "index.json"}
+    others = [path.name for path in data_root.iterdir() if path.name not in known]
+    assert others == [], f"unknown in the data root: {others}"
+    wal = data_root / "lighterd.db-wal"
+    assert not wal.exists() or wal.stat().st_size < MAX_WAL_BYTES, "the write-ahead log grows"
 
 
 @contextmanager
