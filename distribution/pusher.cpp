@@ -11,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/synchronized.hpp"
+#include "distribution/body_source.hpp"
 
 namespace lighterd::distribution {
 
@@ -37,12 +38,6 @@ std::size_t common_components(std::string_view a, std::string_view b) {
   for (std::size_t i = 0; i < std::min(a.size(), b.size()) && a[i] == b[i]; ++i)
     if (a[i] == '/') ++count;
   return count;
-}
-
-RequestBody body_of(imagestore::ContentStore& content, const oci::Descriptor& blob) {
-  return {.content_type = "application/octet-stream", .length_bytes = blob.size_bytes, .open = [&content, blob] {
-            return std::make_unique<base::FileSource>(content.open_blob(blob.digest), content.blob_path(blob.digest));
-          }};
 }
 
 // A document to put, after everything that it points to.
@@ -189,11 +184,18 @@ class PushOperation {
     report_aux(note);
   }
 
+  // What the uploading thread tells beside the bytes.
+  struct UploadNews {
+    std::optional<UploadResult> result;
+    RetryNotice retry;
+    std::chrono::steady_clock::time_point next_try;
+  };
   struct Upload {
     oci::Descriptor blob;
-    std::shared_ptr<base::Synchronized<std::optional<UploadResult>>> result;
+    std::shared_ptr<base::Synchronized<UploadNews>> news;
     Watch watch;
     std::int64_t reported_bytes = 0;
+    std::string retry_text = {};  // the line's, while it waits
     bool done = false;
   };
 
@@ -216,17 +218,25 @@ class PushOperation {
   }
 
   Upload start(const oci::Descriptor& blob) {
-    auto result = std::make_shared<base::Synchronized<std::optional<UploadResult>>>();
-    auto work = [&content = services_.content, client = client_, blob, result, candidates = mount_candidates(blob)](
+    auto news = std::make_shared<base::Synchronized<UploadNews>>();
+    auto work = [&content = services_.content, client = client_, blob, news, candidates = mount_candidates(blob)](
                     Transfer& transfer, std::stop_token stop) {
-      *result->lock() = client->push_blob(
-          blob, body_of(content, blob), candidates,
-          [&transfer](std::int64_t sent) { transfer.set_current_bytes(sent); }, std::move(stop));
+      const UploadWatcher watcher{.on_sent = [&transfer](std::int64_t sent) { transfer.set_current_bytes(sent); },
+                                  .on_retry =
+                                      [&news](const RetryNotice& notice) {
+                                        auto locked = news->lock();
+                                        locked->retry = notice;
+                                        locked->next_try = std::chrono::steady_clock::now() + notice.delay;
+                                      }};
+      const auto bytes =
+          make_file_content(content.open_blob(blob.digest), content.blob_path(blob.digest), blob.size_bytes);
+      UploadResult result = client->push_blob(blob, bytes, candidates, watcher, std::move(stop));
+      news->lock()->result = std::move(result);
     };
     // Of this operation alone: the same blob may be on its way to the same place with other credentials.
     Watch watch =
         services_.uploads.join(lease_.id() + " " + blob.digest.to_string(), client_->registry(), std::move(work));
-    return {blob, std::move(result), std::move(watch)};
+    return {blob, std::move(news), std::move(watch)};
   }
 
   std::vector<std::string> mount_candidates(const oci::Descriptor& blob) {
@@ -254,13 +264,28 @@ class PushOperation {
     if (upload.watch->state() == Transfer::State::kFailed) upload.watch->rethrow();
     if (upload.watch->state() == Transfer::State::kDone) {
       upload.done = true;
-      if (is_shown(upload.blob)) report(upload.blob, result_text(**upload.result->lock()));
+      if (is_shown(upload.blob)) report(upload.blob, result_text(*upload.news->lock()->result));
+      return;
+    }
+    if (!is_shown(upload.blob)) return;
+    std::string waiting = retry_text(*upload.news->lock());
+    const bool has_changed = waiting != upload.retry_text;
+    upload.retry_text = std::move(waiting);
+    if (!upload.retry_text.empty()) {
+      if (has_changed) report(upload.blob, upload.retry_text);
       return;
     }
     const std::int64_t current = upload.watch->current_bytes();
-    if (current == upload.reported_bytes || !is_shown(upload.blob)) return;
+    if (current == upload.reported_bytes && !has_changed) return;
     report(upload.blob, "Pushing", current, upload.blob.size_bytes);
     upload.reported_bytes = current;
+  }
+
+  // Empty unless it waits for the next try.
+  static std::string retry_text(const UploadNews& news) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(news.next_try - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return {};
+    return "Retrying in " + std::to_string(left) + (left == 1 ? " second (" : " seconds (") + news.retry.reason + ")";
   }
 
   static std::string result_text(const UploadResult& result) {

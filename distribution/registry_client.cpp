@@ -28,6 +28,8 @@ constexpr std::string_view kAccept =
     "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*";
 constexpr std::size_t kMaxTagPageBytes = 16 * 1024 * 1024;
 constexpr std::size_t kMaxTags = 1'000'000;
+// A registry looks for everything that a manifest names before it answers.
+constexpr std::chrono::minutes kStoreTimeout{1};
 constexpr int kMaxTagPages = 10'000;
 constexpr std::int64_t kLargeBlobBytes = 32 * 1024 * 1024;
 
@@ -165,7 +167,7 @@ class RegistryClient::Repository {
       : name_(std::move(name)),
         identity_(name_.to_string() + " " + fingerprint(context.auth)),
         session_(http, options, name_.domain(), access, scopes_of(name_, access), std::move(context), logger),
-        uploader_(session_, name_.path()) {}
+        uploader_(session_, name_.path(), options.uploads) {}
 
   const oci::RepositoryName& name() const { return name_; }
   const std::string& identity() const { return identity_; }
@@ -473,22 +475,29 @@ bool RegistryClient::has_blob(const oci::Digest& digest, std::stop_token stop) {
   return repository_->uploader().has_blob(digest, stop);
 }
 
-UploadResult RegistryClient::push_blob(const oci::Descriptor& descriptor, const RequestBody& body,
-                                       const std::vector<std::string>& mount_candidates,
-                                       const std::function<void(std::int64_t)>& on_sent, std::stop_token stop) {
-  return repository_->uploader().push(descriptor, body, mount_candidates, on_sent, stop);
+UploadResult RegistryClient::push_blob(const oci::Descriptor& descriptor, const UploadContent& content,
+                                       const std::vector<std::string>& mount_candidates, const UploadWatcher& watcher,
+                                       std::stop_token stop) {
+  return repository_->uploader().push(descriptor, content, mount_candidates, watcher, stop);
 }
 
 void RegistryClient::put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes,
                                   const oci::Digest& digest, std::stop_token stop) {
-  Endpoint& registry = repository_->session().registry();
-  const Answer known = repository_->session().call(registry, repository_->manifest_call("HEAD", reference), stop);
-  if (known.is_success() && digest_header(known.response) == digest) return;
+  RegistrySession& session = repository_->session();
   Call call = repository_->call("PUT", "manifests/" + reference);
   call.body = make_body(media_type, bytes);
-  const Answer answer = repository_->session().call(registry, call, stop);
-  if (!is_ok(answer, {200, 201, 202, 204})) throw answer.error();
-  const auto stored = digest_header(answer.response);
+  call.answer_timeout = kStoreTimeout;
+  // Looked for before every try: the answer to one that worked may have been lost.
+  const auto put = [&]() -> std::optional<Answer> {
+    const Answer known = session.call(session.registry(), repository_->manifest_call("HEAD", reference), stop);
+    if (known.is_success() && digest_header(known.response) == digest) return std::nullopt;
+    Answer answer = session.call(session.registry(), call, stop);
+    if (!is_ok(answer, {200, 201, 202, 204})) throw answer.error();
+    return answer;
+  };
+  const std::optional<Answer> answer = session.retry(put, stop);
+  if (!answer) return;
+  const auto stored = digest_header(answer->response);
   if (stored && *stored != digest && oci::digest_of(base::as_bytes(bytes), stored->algorithm()) != *stored) {
     throw Error(ErrorCode::kDataLoss,
                 "the registry stored manifest " + digest.to_string() + " as " + stored->to_string());

@@ -16,6 +16,7 @@
 #include "distribution/auth_config.hpp"
 #include "distribution/http_client.hpp"
 #include "distribution/retry.hpp"
+#include "distribution/upload.hpp"
 #include "imagestore/byte_ranges.hpp"
 #include "oci/descriptor.hpp"
 #include "oci/reference.hpp"
@@ -29,6 +30,7 @@ struct RegistryOptions {
   std::vector<std::string> mirrors;
   RetryPolicy retry = {};
   std::chrono::milliseconds stall_timeout{10'000};  // as in HttpRequest
+  UploadOptions uploads = {};
 };
 
 struct OperationContext {
@@ -43,11 +45,6 @@ enum class Access { kPull, kPush };
 struct FetchedManifest {
   oci::Descriptor descriptor;  // media_type: the Content-Type, parameters stripped, "" if it said nothing
   std::string bytes;
-};
-
-struct UploadResult {
-  enum class Kind { kUploaded, kMounted, kExisted } kind;
-  std::string mounted_from;  // repository path
 };
 
 // Where the bytes of a blob go, in as many tries as it takes.
@@ -100,11 +97,12 @@ class RegistryClient {
   std::vector<std::string> list_tags(std::stop_token stop);
 
   bool has_blob(const oci::Digest& digest, std::stop_token stop);
-  // Mounts from one of `mount_candidates` (paths on this registry, best first) or uploads, POST then PUT. on_sent is
-  // called with the bytes sent so far, any number of times.
-  UploadResult push_blob(const oci::Descriptor& descriptor, const RequestBody& body,
-                         const std::vector<std::string>& mount_candidates,
-                         const std::function<void(std::int64_t)>& on_sent, std::stop_token stop);
+  // Mounts from one of `mount_candidates` (paths on this registry, best first; the larger the blob, the more of them
+  // are tried) or uploads. What may pass is tried again (RegistryOptions::retry); a large blob goes on where the
+  // registry has it. Blocks until the blob is there.
+  UploadResult push_blob(const oci::Descriptor& descriptor, const UploadContent& content,
+                         const std::vector<std::string>& mount_candidates, const UploadWatcher& watcher,
+                         std::stop_token stop);
   // reference is a tag or a digest. Skipped (true returned as well) if the registry has it already under that name.
   void put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes,
                     const oci::Digest& digest, std::stop_token stop);

@@ -161,6 +161,7 @@ HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& 
     request.headers.insert(request.headers.end(), extra_headers_.begin(), extra_headers_.end());
   }
   request.body = call.body;
+  request.total_timeout = call.total_timeout;
   const bool is_insecure = is_registry ? endpoint.is_insecure() : insecure_.contains(url);
   request.tls = is_insecure ? TlsVerification::kOff : TlsVerification::kRequired;
   request.stall_timeout = options_.stall_timeout;

@@ -34,7 +34,9 @@ struct Call {
   OnHead on_success;  // for a 2xx answer; empty: its body is collected
   std::size_t max_body_bytes = kMaxErrorBodyBytes;
   std::vector<Scope> more_scopes;
-  std::chrono::milliseconds answer_timeout{0};  // as in HttpRequest
+  // As in HttpRequest.
+  std::chrono::milliseconds answer_timeout{0};
+  std::chrono::milliseconds total_timeout{0};
 };
 
 struct Answer {
