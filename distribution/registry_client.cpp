@@ -507,8 +507,12 @@ void RegistryClient::put_manifest(const std::string& reference, const std::strin
 void check_login(HttpClient& http, const RegistryOptions& options, const std::string& domain, OperationContext context,
                  base::Logger& logger, std::stop_token stop) {
   context.auth.server_address.clear();
+  // Some registries let everybody in and still say how to log in.
+  const bool has_credentials = !context.auth.is_anonymous();
   RegistrySession session(http, options, domain, Access::kPush, {}, std::move(context), logger);
-  const Answer answer = session.call(session.registry(), Call(), stop);
+  Call call;
+  call.must_authorize = has_credentials;
+  const Answer answer = session.call(session.registry(), call, stop);
   if (is_ok(answer, {200})) return;
   RegistryError error = answer.error();
   error.add_context(answer.request);

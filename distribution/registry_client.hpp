@@ -31,6 +31,8 @@ struct RegistryOptions {
   RetryPolicy retry = {};
   std::chrono::milliseconds stall_timeout{10'000};  // as in HttpRequest
   UploadOptions uploads = {};
+  // Before a token that was issued less than a second ago and not accepted is tried again, twice at most.
+  std::chrono::milliseconds fresh_token_pause{450};
 };
 
 struct OperationContext {

@@ -14,6 +14,9 @@ using base::ErrorCode;
 
 constexpr int kMaxRedirects = 5;
 constexpr int kMaxChallengesLearnt = 2;
+// Servers whose clocks differ by a little refuse what was issued just now (A4).
+constexpr std::chrono::seconds kFreshTokenAge{1};
+constexpr int kMaxFreshTokenPauses = 2;
 constexpr std::size_t kMaxAvoided = 8;
 constexpr std::size_t kMaxWarnings = 16;
 constexpr std::size_t kMaxWarningBytes = 1024;
@@ -53,6 +56,16 @@ std::optional<std::string> find_warning_text(std::string_view line) {
     text += line[i];
   }
   return std::nullopt;
+}
+
+bool is_fresh(const Authenticator::Authorization& authorization) {
+  return !authorization.was_accepted && std::chrono::steady_clock::now() - authorization.issued < kFreshTokenAge;
+}
+
+// Whether the registry has let the request pass, whatever came of it.
+bool was_let_in(const Answer& answer) {
+  const int status = answer.response.status;
+  return status != 401 && status != 403 && status < 500;
 }
 
 AuthConfig credentials_for(AuthConfig auth, const std::string& domain) {
@@ -104,7 +117,8 @@ Answer RegistrySession::call(Endpoint& endpoint, const Call& call, const std::st
   int learnt = 0;
   bool renewed = false;
   bool widened = false;
-  // Every turn but the last uses up one of the three.
+  int pauses = 0;
+  // Every turn but the last uses up one of the four.
   for (;;) {
     const std::optional<Challenge> challenge = find_challenge(endpoint);
     Authenticator::Authorization authorization;
@@ -120,13 +134,14 @@ Answer RegistrySession::call(Endpoint& endpoint, const Call& call, const std::st
     }
     Answer answer = send(endpoint, call, authorization.value, stop);
     const bool was_sent = !authorization.value.empty();
-    if (answer.response.status != 401 || !is_same_origin(answer.url, endpoint.base())) {
-      if (was_sent && challenge && !authorization.was_accepted && answer.is_success()) {
+    const auto next = select_challenge(parse_challenges(answer.response.all_headers("WWW-Authenticate")));
+    const bool is_unproven = call.must_authorize && answer.is_success() && !was_sent && next;
+    if ((answer.response.status != 401 && !is_unproven) || !is_same_origin(answer.url, endpoint.base())) {
+      if (was_sent && challenge && !authorization.was_accepted && was_let_in(answer)) {
         authenticator.accept(*challenge, scopes, authorization.value);
       }
       return answer;
     }
-    const auto next = select_challenge(parse_challenges(answer.response.all_headers("WWW-Authenticate")));
     if (!fixed.empty() ? was_sent : !next) return answer;
     if (!was_sent || (challenge && next->scheme != challenge->scheme)) {
       if (++learnt > kMaxChallengesLearnt) return answer;
@@ -136,7 +151,10 @@ Answer RegistrySession::call(Endpoint& endpoint, const Call& call, const std::st
     if (next->scheme != "bearer") return answer;
     const std::string error = next->parameter("error");
     const std::vector<Scope> named = parse_scopes(next->parameter("scope"));
-    if (!renewed && (error == "invalid_token" || (error.empty() && authorization.was_accepted))) {
+    if (error == "invalid_token" && pauses < kMaxFreshTokenPauses && is_fresh(authorization)) {
+      ++pauses;
+      wait_for(options_.fresh_token_pause, stop);
+    } else if (!renewed && (error == "invalid_token" || (error.empty() && authorization.was_accepted))) {
       renewed = true;
       authenticator.forget(*challenge, scopes, authorization.value);
     } else if (!widened && !covers(scopes, named)) {

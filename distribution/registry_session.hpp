@@ -34,6 +34,8 @@ struct Call {
   OnHead on_success;  // for a 2xx answer; empty: its body is collected
   std::size_t max_body_bytes = kMaxErrorBodyBytes;
   std::vector<Scope> more_scopes;
+  // A challenge is answered although the request succeeded without: the credentials are what is asked about.
+  bool must_authorize = false;
   // As in HttpRequest.
   std::chrono::milliseconds answer_timeout{0};
   std::chrono::milliseconds total_timeout{0};
