@@ -28,6 +28,7 @@ struct Config {
   std::optional<std::string> group;  // of Unix sockets
   std::vector<std::string> insecure_registries;
   std::vector<std::string> registry_mirrors;
+  std::vector<std::string> foreign_layer_registries;
   base::LogLevel log_level = base::LogLevel::kInfo;
   bool debug = false;
   bool insecure_tcp = false;

@@ -6,12 +6,13 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <unordered_set>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/synchronized.hpp"
 #include "distribution/body_source.hpp"
+#include "distribution/push_plan.hpp"
+#include "distribution/registry_error.hpp"
 
 namespace lighterd::distribution {
 
@@ -39,64 +40,6 @@ std::size_t common_components(std::string_view a, std::string_view b) {
     if (a[i] == '/') ++count;
   return count;
 }
-
-// A document to put, after everything that it points to.
-struct Document {
-  oci::Descriptor descriptor;
-  std::string bytes;
-};
-
-// What a tag's push sends: blobs in any order, then documents in this order, the last one by tag.
-struct PushPlan {
-  std::vector<oci::Descriptor> blobs;
-  std::vector<Document> documents;
-};
-
-class PlanBuilder {
- public:
-  explicit PlanBuilder(imagestore::ContentStore& content, const imagestore::Lease& lease)
-      : content_(content), lease_(lease) {}
-
-  // False if something below the document is not here.
-  bool add(const oci::Descriptor& descriptor, int depth = 0) {
-    if (!visited_.insert(descriptor.digest).second) return true;
-    if (depth > oci::kMaxIndexDepth || !content_.find_blob(descriptor.digest, lease_)) return false;
-    std::string bytes = content_.read_blob(descriptor.digest, oci::kMaxManifestBytes);
-    const oci::Document document = oci::parse_document(bytes, descriptor.media_type, descriptor.digest.to_string());
-    if (!add_children(document, depth)) return false;
-    oci::Descriptor exact = descriptor;
-    exact.media_type = oci::media_type_of(document);
-    plan_.documents.push_back({std::move(exact), std::move(bytes)});
-    return true;
-  }
-
-  PushPlan take() { return std::move(plan_); }
-
- private:
-  bool add_children(const oci::Document& document, int depth) {
-    if (const auto* index = std::get_if<oci::Index>(&document))
-      return std::ranges::all_of(index->manifests, [&](const auto& child) { return add(child, depth + 1); });
-    const auto& manifest = std::get<oci::Manifest>(document);
-    if (!add_blob(manifest.config)) return false;
-    return std::ranges::all_of(manifest.layers, [&](const auto& layer) {
-      return oci::media_type::is_foreign_layer(layer.media_type) || add_blob(layer);
-    });
-  }
-
-  bool add_blob(const oci::Descriptor& blob) {
-    if (!visited_.insert(blob.digest).second) return true;
-    const auto known = content_.find_blob(blob.digest, lease_);
-    if (!known) return false;
-    imagestore::require_size(blob, known->size_bytes);
-    plan_.blobs.push_back(blob);
-    return true;
-  }
-
-  imagestore::ContentStore& content_;
-  const imagestore::Lease& lease_;
-  PushPlan plan_;
-  std::unordered_set<oci::Digest> visited_;
-};
 
 class PushOperation {
  public:
@@ -133,24 +76,41 @@ class PushOperation {
     report_result(*name.tag(), plan.documents.back());
   }
 
-  // The whole image; else the host's platform (or the first) of an index that is here in part.
+  // The whole image, of which the repository may have what is not here; else the host's platform (or the first that is
+  // whole) of an index that is here in part.
   PushPlan make_plan(const imagestore::ImageRecord& image) {
-    if (request_.platform) return plan_of(find_variant(image));
-    PlanBuilder whole(services_.content, lease_);
-    if (whole.add(image.target)) return whole.take();
-    if (!image.manifest || *image.manifest == image.target.digest) throw_missing(image.target);
-    const auto variants = services_.images.list_variants(image.target.digest);
-    const auto selected = std::ranges::find_if(
-        variants, [&](const auto& variant) { return variant.descriptor.digest == *image.manifest; });
-    if (selected == variants.end()) throw_missing(image.target);
-    report_replacement(image.target, selected->descriptor);
-    return plan_of(selected->descriptor);
+    if (request_.platform) {
+      const oci::Descriptor variant = find_variant(image);
+      auto plan = find_plan(variant);
+      if (!plan) throw_missing(variant);
+      return std::move(*plan);
+    }
+    if (auto whole = find_plan(image.target)) return std::move(*whole);
+    for (const auto& variant : substitutes(image)) {
+      auto plan = find_plan(variant);
+      if (!plan) continue;
+      report_replacement(image.target, variant);
+      return std::move(*plan);
+    }
+    throw_missing(image.target);
   }
 
-  PushPlan plan_of(const oci::Descriptor& descriptor) {
-    PlanBuilder builder(services_.content, lease_);
-    if (!builder.add(descriptor)) throw_missing(descriptor);
-    return builder.take();
+  std::optional<PushPlan> find_plan(const oci::Descriptor& descriptor) {
+    const auto& allowed = services_.registries.foreign_layer_registries;
+    const PushPlanOptions options{
+        .is_there = [this](const oci::Digest& digest) { return client_->has_manifest(digest, stop_); },
+        .sends_foreign_layers = std::ranges::find(allowed, client_->registry()) != allowed.end()};
+    return make_push_plan(services_.content, lease_, descriptor, options);
+  }
+
+  // The platforms of an index, the one that is shown first.
+  std::vector<oci::Descriptor> substitutes(const imagestore::ImageRecord& image) {
+    std::vector<oci::Descriptor> found;
+    for (const auto& variant : services_.images.list_variants(image.target.digest))
+      if (variant.descriptor.digest != image.target.digest) found.push_back(variant.descriptor);
+    std::ranges::stable_partition(
+        found, [&](const auto& descriptor) { return image.manifest && descriptor.digest == *image.manifest; });
+    return found;
   }
 
   oci::Descriptor find_variant(const imagestore::ImageRecord& image) {
@@ -300,11 +260,24 @@ class PushOperation {
     return {};
   }
 
-  void put_documents(const std::vector<Document>& documents, const std::string& tag) {
+  void put_documents(const std::vector<PushDocument>& documents, const std::string& tag) {
     for (const auto& document : documents) {
       const bool is_root = &document == &documents.back();
-      client_->put_manifest(is_root ? tag : document.descriptor.digest.to_string(), document.descriptor.media_type,
-                            document.bytes, document.descriptor.digest, stop_);
+      const ManifestPut put = put_document(document, is_root ? tag : document.descriptor.digest.to_string());
+      if (put == ManifestPut::kStored && document.subject)
+        client_->add_referrer(*document.subject, document.descriptor, document.bytes, stop_);
+    }
+  }
+
+  ManifestPut put_document(const PushDocument& document, const std::string& reference) {
+    const oci::Descriptor& descriptor = document.descriptor;
+    try {
+      return client_->put_manifest(reference, descriptor.media_type, document.bytes, descriptor.digest, stop_);
+    } catch (RegistryError& error) {
+      if (error.status() == 400 && oci::media_type::is_index(descriptor.media_type))
+        error.add_context(
+            "manifest list/index references to blobs and/or manifests are missing in your target registry");
+      throw;
     }
   }
 
@@ -315,7 +288,7 @@ class PushOperation {
     services_.content.add_source(digests, {client_->registry(), request_.repository.path()});
   }
 
-  void report_result(const std::string& tag, const Document& root) {
+  void report_result(const std::string& tag, const PushDocument& root) {
     const std::string digest = root.descriptor.digest.to_string();
     progress_.on_progress(event(ProgressEvent::Kind::kMessage, {},
                                 tag + ": digest: " + digest + " size: " + std::to_string(root.bytes.size())));

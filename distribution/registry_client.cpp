@@ -13,6 +13,7 @@
 #include "base/json.hpp"
 #include "distribution/blob_upload.hpp"
 #include "distribution/body_source.hpp"
+#include "distribution/referrers_index.hpp"
 #include "distribution/registry_error.hpp"
 #include "distribution/registry_session.hpp"
 #include "oci/manifest.hpp"
@@ -481,8 +482,24 @@ UploadResult RegistryClient::push_blob(const oci::Descriptor& descriptor, const 
   return repository_->uploader().push(descriptor, content, mount_candidates, watcher, stop);
 }
 
-void RegistryClient::put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes,
-                                  const oci::Digest& digest, std::stop_token stop) {
+bool RegistryClient::has_manifest(const oci::Digest& digest, std::stop_token stop) {
+  RegistrySession& session = repository_->session();
+  const auto ask = [&] {
+    const Answer answer =
+        session.call(session.registry(), repository_->manifest_call("HEAD", digest.to_string()), stop);
+    if (answer.response.status == 429 || answer.response.status >= 500) throw answer.error();
+    return answer.is_success();
+  };
+  return session.retry(ask, stop);
+}
+
+void RegistryClient::add_referrer(const oci::Digest& subject, const oci::Descriptor& descriptor,
+                                  const std::string& document, std::stop_token stop) {
+  distribution::add_referrer(repository_->session(), repository_->name().path(), subject, descriptor, document, stop);
+}
+
+ManifestPut RegistryClient::put_manifest(const std::string& reference, const std::string& media_type,
+                                         const std::string& bytes, const oci::Digest& digest, std::stop_token stop) {
   RegistrySession& session = repository_->session();
   Call call = repository_->call("PUT", "manifests/" + reference);
   call.body = make_body(media_type, bytes);
@@ -496,12 +513,14 @@ void RegistryClient::put_manifest(const std::string& reference, const std::strin
     return answer;
   };
   const std::optional<Answer> answer = session.retry(put, stop);
-  if (!answer) return;
+  if (!answer) return ManifestPut::kExisted;
   const auto stored = digest_header(answer->response);
   if (stored && *stored != digest && oci::digest_of(base::as_bytes(bytes), stored->algorithm()) != *stored) {
     throw Error(ErrorCode::kDataLoss,
                 "the registry stored manifest " + digest.to_string() + " as " + stored->to_string());
   }
+  return answer->response.find_header("OCI-Subject") == nullptr ? ManifestPut::kStored
+                                                                : ManifestPut::kStoredWithSubject;
 }
 
 void check_login(HttpClient& http, const RegistryOptions& options, const std::string& domain, OperationContext context,

@@ -26,6 +26,8 @@ namespace lighterd::distribution {
 struct RegistryOptions {
   // "host[:port]" or CIDR; 127.0.0.0/8 and ::1/128 are always insecure: TLS unverified, then plain http.
   std::vector<std::string> insecure_registries;
+  // "host[:port]" of registries that foreign layers, where they are here, may be pushed to.
+  std::vector<std::string> foreign_layer_registries = {};
   // Of Docker Hub, pull only: "http(s)://host[:port][/path]". Tried first, anonymous.
   std::vector<std::string> mirrors;
   RetryPolicy retry = {};
@@ -47,6 +49,12 @@ enum class Access { kPull, kPush };
 struct FetchedManifest {
   oci::Descriptor descriptor;  // media_type: the Content-Type, parameters stripped, "" if it said nothing
   std::string bytes;
+};
+
+enum class ManifestPut {
+  kExisted,
+  kStored,
+  kStoredWithSubject,  // and the registry keeps account of what refers to what
 };
 
 // Where the bytes of a blob go, in as many tries as it takes.
@@ -105,9 +113,16 @@ class RegistryClient {
   UploadResult push_blob(const oci::Descriptor& descriptor, const UploadContent& content,
                          const std::vector<std::string>& mount_candidates, const UploadWatcher& watcher,
                          std::stop_token stop);
-  // reference is a tag or a digest. Skipped (true returned as well) if the registry has it already under that name.
-  void put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes,
-                    const oci::Digest& digest, std::stop_token stop);
+  // One HEAD; a refusal of whatever kind means no.
+  bool has_manifest(const oci::Digest& digest, std::stop_token stop);
+  // reference is a tag or a digest. Nothing is sent if the registry has it already under that name. kDataLoss if it
+  // stored something else.
+  ManifestPut put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes,
+                           const oci::Digest& digest, std::stop_token stop);
+  // Puts the document, stored already, into the list of what refers to `subject`, where the registry has no such list
+  // of its own.
+  void add_referrer(const oci::Digest& subject, const oci::Descriptor& descriptor, const std::string& document,
+                    std::stop_token stop);
 
  private:
   class Repository;
