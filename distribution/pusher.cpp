@@ -108,8 +108,9 @@ class PushOperation {
     std::vector<oci::Descriptor> found;
     for (const auto& variant : services_.images.list_variants(image.target.digest))
       if (variant.descriptor.digest != image.target.digest) found.push_back(variant.descriptor);
-    std::ranges::stable_partition(
-        found, [&](const auto& descriptor) { return image.manifest && descriptor.digest == *image.manifest; });
+    std::stable_partition(found.begin(), found.end(), [&](const auto& descriptor) {
+      return image.manifest && descriptor.digest == *image.manifest;
+    });
     return found;
   }
 

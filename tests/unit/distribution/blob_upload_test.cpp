@@ -307,6 +307,41 @@ TEST_F(BlobUpload, AStorageHostGetsOnePut) {
   EXPECT_EQ(storage.requests()[0].body_bytes, kSize);
 }
 
+TEST_F(BlobUpload, NoCredentialLeavesWithAChunk) {
+  tests::FakeRegistry elsewhere;
+  elsewhere.add_fault({.times = -1, .status = 201});
+  registry.require_bearer("u", "p");
+  registry.add_fault({.method = "PATCH", .skip = 1, .headers = {{"Location", elsewhere.url() + "/up?sig=1"}}});
+  const std::string bytes = make_bytes(3 * kChunk);
+  auto to = client(registry, Access::kPush, password_auth("u", "p"));
+  EXPECT_EQ(push(to, bytes).kind, Kind::kUploaded);
+  EXPECT_EQ(elsewhere.count("PATCH", "/up"), 1U);
+  EXPECT_EQ(elsewhere.count("PUT", "/up"), 1U);
+  for (const auto& request : elsewhere.requests()) EXPECT_EQ(request.header("authorization"), "");
+}
+
+TEST_F(BlobUpload, AChunkIsNotSentWhereItMustNotGo) {
+  registry.add_fault({.method = "PATCH", .headers = {{"Location", "http://10.0.0.1/up"}}});
+  EXPECT_EQ(error_of([&] { push(make_bytes(3 * kChunk)); }).code(), ErrorCode::kPermissionDenied);
+  EXPECT_EQ(registry.count("PATCH", "*"), 1U);
+  EXPECT_TRUE(waits.empty());
+}
+
+TEST_F(BlobUpload, ATokenThatEndsInTheMiddleIsRenewedOnce) {
+  registry.require_bearer("u", "p");
+  auto to = client(registry, Access::kPush, password_auth("u", "p"));
+  registry.add_fault({.method = "PATCH", .skip = 2, .stall_before_head = true});
+  const std::string bytes = make_bytes(kSize);
+  auto pushing = std::async(std::launch::async, [&] { return push(to, bytes).kind; });
+  ASSERT_TRUE(registry.wait_for_requests(3, "PATCH", "*"));
+  registry.revoke_tokens();
+  registry.release_stalls();
+  EXPECT_EQ(pushing.get(), Kind::kUploaded);
+  EXPECT_TRUE(has(bytes));
+  EXPECT_EQ(registry.count("GET", "/token"), 2U);
+  EXPECT_LE(body_bytes(), kSize + kChunk);
+}
+
 struct LocationCase {
   const char* name;
   std::function<std::string(const tests::FakeRegistry&)> pattern;
