@@ -153,6 +153,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_option("--insecure-registry", config.insecure_registries,
                  "Registry host[:port] or CIDR that may have a bad certificate or speak plain HTTP; repeatable")
       ->allow_extra_args(false);
+  app.add_option("--allow-nondistributable-artifacts", config.foreign_layer_registries,
+                 "Registry host[:port] that foreign layers, where they are here, are pushed to; repeatable")
+      ->allow_extra_args(false);
   app.add_option("--registry-mirror", config.registry_mirrors, "URL of a mirror of Docker Hub, tried first; repeatable")
       ->allow_extra_args(false);
   add_transfer_flags(app, config);

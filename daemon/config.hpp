@@ -30,6 +30,7 @@ struct Config {
   std::vector<std::string> registry_mirrors;
   std::vector<std::filesystem::path> certs_roots;  // at least one
   std::filesystem::path registry_auth_file;        // empty: none
+  std::vector<std::string> foreign_layer_registries;
   base::LogLevel log_level = base::LogLevel::kInfo;
   bool debug = false;
   bool insecure_tcp = false;

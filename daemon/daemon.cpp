@@ -73,6 +73,7 @@ struct Daemon::Parts {
 Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
     : logger(daemon_logger),
       registries{.insecure_registries = config.insecure_registries,
+                 .foreign_layer_registries = config.foreign_layer_registries,
                  .mirrors = config.registry_mirrors,
                  .retry = config.retry,
                  .stall_timeout = config.stall_timeout,

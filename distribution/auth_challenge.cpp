@@ -35,6 +35,7 @@ class HeaderReader {
     while (!at_end() && is_token_character(text_[at_])) ++at_;
     return text_.substr(begin, at_ - begin);
   }
+  bool follows(char c) const { return at_ > 0 && text_[at_ - 1] == c; }
   bool take(char c) {
     if (peek() != c || at_end()) return false;
     ++at_;
@@ -63,19 +64,32 @@ class HeaderReader {
   std::size_t at_ = 0;
 };
 
+// `scope=repository:a:pull,push` without quotes: the comma does not end the value for who wrote it.
+bool continues_scope(const Challenge* current, bool was_quoted, bool follows_comma, const HeaderReader& reader) {
+  return current != nullptr && !current->parameters.empty() && current->parameters.back().first == "scope" &&
+         !was_quoted && follows_comma && (reader.at_end() || reader.peek() == ',');
+}
+
 void parse_line(std::string_view line, std::vector<Challenge>& challenges) {
   HeaderReader reader(line);
   Challenge* current = nullptr;
+  bool was_quoted = false;
   for (reader.skip_separators(); !reader.at_end(); reader.skip_separators()) {
+    const bool follows_comma = reader.follows(',');
     const std::string_view word = reader.read_token();
     if (word.empty()) {
       reader.skip();
+      continue;
+    }
+    if (continues_scope(current, was_quoted, follows_comma, reader)) {
+      current->parameters.back().second += "," + std::string(word);
       continue;
     }
     reader.skip_spaces();
     // A name with '=' is a parameter; anything else begins a challenge.
     if (current != nullptr && reader.take('=')) {
       reader.skip_spaces();
+      was_quoted = reader.peek() == '"';
       std::string value = reader.read_value();
       if (current->parameters.size() < kMaxParameters) {
         current->parameters.emplace_back(base::to_lower(word), std::move(value));

@@ -23,18 +23,31 @@ std::string text_of(const base::Json& value) {
   return value.get<std::string>();
 }
 
+// base64 of "user:password"; whatever else it is, is left out.
+void set_from_pair(const std::string& pair, AuthConfig& config) {
+  const auto decoded = base::base64_decode(pair);
+  const std::size_t colon = decoded ? decoded->find(':') : std::string::npos;
+  if (colon == std::string::npos) return;
+  config.username = decoded->substr(0, colon);
+  config.password = base::Secret(decoded->substr(colon + 1));
+}
+
 AuthConfig from_object(const base::Json& object) {
   if (!object.is_object())
     throw Error(ErrorCode::kInvalidArgument, "invalid X-Registry-Auth header: invalid JSON: not an object");
   AuthConfig config;
+  std::string pair;
   for (const auto& [key, value] : object.items()) {
     const std::string name = base::to_lower(key);
     if (name == "username") config.username = text_of(value);
     if (name == "password") config.password = base::Secret(text_of(value));
+    if (name == "auth") pair = text_of(value);
     if (name == "serveraddress") config.server_address = text_of(value);
     if (name == "identitytoken") config.identity_token = base::Secret(text_of(value));
     if (name == "registrytoken") config.registry_token = base::Secret(text_of(value));
   }
+  // The form of the client's configuration file.
+  if (config.username.empty() && config.password.empty()) set_from_pair(pair, config);
   // How credential helpers store an identity token.
   if (config.username == "<token>") {
     if (config.identity_token.empty()) config.identity_token = std::move(config.password);

@@ -2,14 +2,13 @@
 #include "distribution/authenticator.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
-#include "base/json.hpp"
 #include "distribution/body_source.hpp"
 #include "distribution/error_copy.hpp"
 #include "distribution/registry_error.hpp"
+#include "distribution/token_response.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -17,10 +16,7 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 
-constexpr std::size_t kMaxTokenBodyBytes = 1024 * 1024;
 constexpr std::chrono::seconds kTokenTimeout{30};
-constexpr std::chrono::seconds kShortestLife{60};
-constexpr std::chrono::seconds kLongestLife{24 * 3600};
 constexpr int kMaxRedirects = 5;
 constexpr std::string_view kClientId = "lighterd";
 
@@ -39,26 +35,6 @@ std::string parameter(std::string_view name, std::string_view value) {
 
 bool is_redirect(int status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-std::string token_of(const base::Json& body) {
-  for (const char* key : {"access_token", "token"}) {
-    const auto found = body.find(key);
-    if (found != body.end() && found->is_string() && !found->get_ref<const std::string&>().empty()) {
-      return found->get<std::string>();
-    }
-  }
-  throw RegistryError(ErrorCode::kUnauthenticated, "authorization server did not include a token in the response", 200,
-                      {});
-}
-
-std::chrono::seconds life_of(const base::Json& body) {
-  const auto found = body.find("expires_in");
-  if (found == body.end() || !found->is_number()) return kShortestLife;
-  const double seconds = found->get<double>();
-  if (!(seconds > static_cast<double>(kShortestLife.count()))) return kShortestLife;
-  if (seconds > static_cast<double>(kLongestLife.count())) return kLongestLife;
-  return std::chrono::seconds(static_cast<std::int64_t>(seconds));
 }
 
 Url parse_realm(const Challenge& challenge, const Url& registry) {
@@ -93,7 +69,7 @@ Authenticator::Authorization Authenticator::authorize(const Challenge& challenge
                                                       const std::string& method_and_url, std::stop_token stop) {
   try {
     if (challenge.scheme == "bearer") return bearer(challenge, registry, scopes, stop);
-    if (has_password()) return {basic_authorization(), false};
+    if (has_password()) return {basic_authorization(), false, {}};
     // Not kUnauthenticated: to a 401 the docker CLI asks for a user name, also where nobody is there to answer.
     throw RegistryError(ErrorCode::kPermissionDenied, "no basic auth credentials", 401, {});
   } catch (RegistryError& error) {
@@ -126,7 +102,7 @@ Authenticator::Authorization Authenticator::bearer(const Challenge& challenge, c
       auto state = state_.lock();
       const auto token = state->tokens.find(key);
       if (token != state->tokens.end() && Clock::now() < token->second.expires) {
-        return {token->second.authorization, token->second.was_accepted};
+        return {token->second.authorization, token->second.was_accepted, token->second.issued};
       }
       const auto running = state->fetches.find(key);
       if (running == state->fetches.end()) {
@@ -141,7 +117,8 @@ Authenticator::Authorization Authenticator::bearer(const Challenge& challenge, c
     }
     if (rethrow) rethrow();
   }
-  return {fetch_and_publish(key, challenge, registry, scopes, stop).authorization, false};
+  Token token = fetch_and_publish(key, challenge, registry, scopes, stop);
+  return {std::move(token.authorization), false, token.issued};
 }
 
 Authenticator::Token Authenticator::fetch_and_publish(const std::string& key, const Challenge& challenge,
@@ -248,27 +225,25 @@ Authenticator::Token Authenticator::fetch_token(const Challenge& challenge, cons
     }
   }
   if (response.status < 200 || response.status > 299) {
-    RegistryError error = make_registry_error(response, "token server " + redact_url(realm.to_string()));
+    const std::string server = "token server " + redact_url(realm.to_string());
+    RegistryError error = make_registry_error(response, server);
     if (response.status == 401 || response.status == 403 || response.status == 429) throw error;
-    // A token server that is not there says nothing of the image: its 404 must not be taken for the registry's.
-    throw Error(ErrorCode::kUnavailable, "token server " + redact_url(realm.to_string()) + ": " + error.text());
-  }
-  try {
-    const base::Json body =
-        base::parse_json(response.body, "token", {.max_bytes = kMaxTokenBodyBytes, .max_depth = 16});
-    if (!body.is_object()) throw Error(ErrorCode::kInvalidArgument, "not an object");
-    const std::string token = token_of(body);
-    if (!std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7F; })) {
-      throw Error(ErrorCode::kInvalidArgument, "the token is not printable");
+    if (response.status == 408 || response.status >= 500) {
+      error.add_context(server);
+      throw error;
     }
-    const std::chrono::seconds life = life_of(body);
-    return {base::Secret("Bearer " + token), asked + life - life / 10, false};
-  } catch (const RegistryError&) {
-    throw;
-  } catch (const Error&) {
-    // The parser's text might quote a part of the body.
+    // A token server that is not there says nothing of the image: its 404 must not be taken for the registry's.
+    throw Error(ErrorCode::kUnavailable, server + ": " + error.text());
+  }
+  const auto token = find_token(response.body);
+  if (!token) {
     throw Error(ErrorCode::kUnavailable, "unable to decode token response of " + redact_url(realm.to_string()));
   }
+  if (token->value.empty()) {
+    throw RegistryError(ErrorCode::kUnauthenticated, "authorization server did not include a token in the response",
+                        200, {});
+  }
+  return {base::Secret("Bearer " + token->value.reveal()), asked, asked + token->life - token->life / 10, false};
 }
 
 }  // namespace lighterd::distribution

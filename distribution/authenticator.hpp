@@ -28,8 +28,9 @@ class Authenticator {
   Authenticator(HttpClient& http, AuthConfig credentials, std::string user_agent);
 
   struct Authorization {
-    base::Secret value;         // of the header
-    bool was_accepted = false;  // a request with it has succeeded before
+    base::Secret value;                            // of the header
+    bool was_accepted = false;                     // a request with it has succeeded before
+    std::chrono::steady_clock::time_point issued;  // when it was asked for, if it is a token
   };
 
   // For a request (named by `method_and_url` in errors) to a registry that challenged so. Concurrent calls for the
@@ -49,6 +50,7 @@ class Authenticator {
   using Clock = std::chrono::steady_clock;
   struct Token {
     base::Secret authorization;
+    Clock::time_point issued;
     Clock::time_point expires;
     bool was_accepted = false;
   };

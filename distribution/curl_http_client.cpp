@@ -37,6 +37,8 @@ constexpr long kHappyEyeballsMs = 300;
 constexpr std::size_t kMaxRootsBytes = 16 * 1024 * 1024;
 constexpr long kConnectionsPerSession = 4;
 constexpr std::chrono::milliseconds kLongestPoll{1000};
+// More of a body is not sent again without being asked to: the server may have kept what it got.
+constexpr std::int64_t kMaxSilentResendBytes = 64 * 1024;
 // Less than this in kSlowTimeouts stall timeouts is no progress either.
 constexpr std::int64_t kLeastBytes = 1024;
 constexpr int kSlowTimeouts = 3;
@@ -217,6 +219,7 @@ class Exchange {
   void run(CurlSession& session, const std::stop_token& stop);
   bool nothing_received() const { return !received_; }
   bool has_connected() const { return connected_; }
+  bool may_send_again() const { return sent_bytes_ <= kMaxSilentResendBytes; }
   HttpResponse take_response() { return std::move(response_); }
   const std::optional<IpAddress>& peer() const { return response_.peer; }
 
@@ -419,6 +422,7 @@ std::size_t Exchange::on_read(char* data, std::size_t size, std::size_t count, v
 int Exchange::on_seek(void* self, curl_off_t offset, int origin) {
   auto& exchange = *static_cast<Exchange*>(self);
   if (offset != 0 || origin != SEEK_SET) return CURL_SEEKFUNC_CANTSEEK;
+  if (!exchange.may_send_again()) return CURL_SEEKFUNC_FAIL;
   return exchange.guarded(CURL_SEEKFUNC_FAIL, [&] {
     exchange.source_ = nullptr;
     exchange.sent_bytes_ = 0;
@@ -669,6 +673,7 @@ TransportError Exchange::transport_error(CURL* easy, CURLcode result) const {
       reason = "unexpected EOF";
       break;
     case CURLE_GOT_NOTHING:
+    case CURLE_SEND_FAIL_REWIND:
       reason = "EOF";
       break;
     default:
@@ -782,7 +787,10 @@ HttpResponse CurlHttpClient::perform(const HttpRequest& request, const OnHead& o
       long opened = 1;
       const bool reused =
           curl_easy_getinfo(session->easy.get(), CURLINFO_NUM_CONNECTS, &opened) == CURLE_OK && opened == 0;
-      if (attempt > 1 || error.kind() != TransportFailure::kBroken || !reused || !exchange.nothing_received()) throw;
+      if (attempt > 1 || error.kind() != TransportFailure::kBroken || !reused || !exchange.nothing_received() ||
+          !exchange.may_send_again()) {
+        throw;
+      }
     }
   }
 }

@@ -6,11 +6,13 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <unordered_set>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "base/synchronized.hpp"
+#include "distribution/body_source.hpp"
+#include "distribution/push_plan.hpp"
+#include "distribution/registry_error.hpp"
 
 namespace lighterd::distribution {
 
@@ -38,70 +40,6 @@ std::size_t common_components(std::string_view a, std::string_view b) {
     if (a[i] == '/') ++count;
   return count;
 }
-
-RequestBody body_of(imagestore::ContentStore& content, const oci::Descriptor& blob) {
-  return {.content_type = "application/octet-stream", .length_bytes = blob.size_bytes, .open = [&content, blob] {
-            return std::make_unique<base::FileSource>(content.open_blob(blob.digest), content.blob_path(blob.digest));
-          }};
-}
-
-// A document to put, after everything that it points to.
-struct Document {
-  oci::Descriptor descriptor;
-  std::string bytes;
-};
-
-// What a tag's push sends: blobs in any order, then documents in this order, the last one by tag.
-struct PushPlan {
-  std::vector<oci::Descriptor> blobs;
-  std::vector<Document> documents;
-};
-
-class PlanBuilder {
- public:
-  explicit PlanBuilder(imagestore::ContentStore& content, const imagestore::Lease& lease)
-      : content_(content), lease_(lease) {}
-
-  // False if something below the document is not here.
-  bool add(const oci::Descriptor& descriptor, int depth = 0) {
-    if (!visited_.insert(descriptor.digest).second) return true;
-    if (depth > oci::kMaxIndexDepth || !content_.find_blob(descriptor.digest, lease_)) return false;
-    std::string bytes = content_.read_blob(descriptor.digest, oci::kMaxManifestBytes);
-    const oci::Document document = oci::parse_document(bytes, descriptor.media_type, descriptor.digest.to_string());
-    if (!add_children(document, depth)) return false;
-    oci::Descriptor exact = descriptor;
-    exact.media_type = oci::media_type_of(document);
-    plan_.documents.push_back({std::move(exact), std::move(bytes)});
-    return true;
-  }
-
-  PushPlan take() { return std::move(plan_); }
-
- private:
-  bool add_children(const oci::Document& document, int depth) {
-    if (const auto* index = std::get_if<oci::Index>(&document))
-      return std::ranges::all_of(index->manifests, [&](const auto& child) { return add(child, depth + 1); });
-    const auto& manifest = std::get<oci::Manifest>(document);
-    if (!add_blob(manifest.config)) return false;
-    return std::ranges::all_of(manifest.layers, [&](const auto& layer) {
-      return oci::media_type::is_foreign_layer(layer.media_type) || add_blob(layer);
-    });
-  }
-
-  bool add_blob(const oci::Descriptor& blob) {
-    if (!visited_.insert(blob.digest).second) return true;
-    const auto known = content_.find_blob(blob.digest, lease_);
-    if (!known) return false;
-    imagestore::require_size(blob, known->size_bytes);
-    plan_.blobs.push_back(blob);
-    return true;
-  }
-
-  imagestore::ContentStore& content_;
-  const imagestore::Lease& lease_;
-  PushPlan plan_;
-  std::unordered_set<oci::Digest> visited_;
-};
 
 class PushOperation {
  public:
@@ -138,24 +76,42 @@ class PushOperation {
     report_result(*name.tag(), plan.documents.back());
   }
 
-  // The whole image; else the host's platform (or the first) of an index that is here in part.
+  // The whole image, of which the repository may have what is not here; else the host's platform (or the first that is
+  // whole) of an index that is here in part.
   PushPlan make_plan(const imagestore::ImageRecord& image) {
-    if (request_.platform) return plan_of(find_variant(image));
-    PlanBuilder whole(services_.content, lease_);
-    if (whole.add(image.target)) return whole.take();
-    if (!image.manifest || *image.manifest == image.target.digest) throw_missing(image.target);
-    const auto variants = services_.images.list_variants(image.target.digest);
-    const auto selected = std::ranges::find_if(
-        variants, [&](const auto& variant) { return variant.descriptor.digest == *image.manifest; });
-    if (selected == variants.end()) throw_missing(image.target);
-    report_replacement(image.target, selected->descriptor);
-    return plan_of(selected->descriptor);
+    if (request_.platform) {
+      const oci::Descriptor variant = find_variant(image);
+      auto plan = find_plan(variant);
+      if (!plan) throw_missing(variant);
+      return std::move(*plan);
+    }
+    if (auto whole = find_plan(image.target)) return std::move(*whole);
+    for (const auto& variant : substitutes(image)) {
+      auto plan = find_plan(variant);
+      if (!plan) continue;
+      report_replacement(image.target, variant);
+      return std::move(*plan);
+    }
+    throw_missing(image.target);
   }
 
-  PushPlan plan_of(const oci::Descriptor& descriptor) {
-    PlanBuilder builder(services_.content, lease_);
-    if (!builder.add(descriptor)) throw_missing(descriptor);
-    return builder.take();
+  std::optional<PushPlan> find_plan(const oci::Descriptor& descriptor) {
+    const auto& allowed = services_.registries.foreign_layer_registries;
+    const PushPlanOptions options{
+        .is_there = [this](const oci::Digest& digest) { return client_->has_manifest(digest, stop_); },
+        .sends_foreign_layers = std::ranges::find(allowed, client_->registry()) != allowed.end()};
+    return make_push_plan(services_.content, lease_, descriptor, options);
+  }
+
+  // The platforms of an index, the one that is shown first.
+  std::vector<oci::Descriptor> substitutes(const imagestore::ImageRecord& image) {
+    std::vector<oci::Descriptor> found;
+    for (const auto& variant : services_.images.list_variants(image.target.digest))
+      if (variant.descriptor.digest != image.target.digest) found.push_back(variant.descriptor);
+    std::stable_partition(found.begin(), found.end(), [&](const auto& descriptor) {
+      return image.manifest && descriptor.digest == *image.manifest;
+    });
+    return found;
   }
 
   oci::Descriptor find_variant(const imagestore::ImageRecord& image) {
@@ -189,11 +145,18 @@ class PushOperation {
     report_aux(note);
   }
 
+  // What the uploading thread tells beside the bytes.
+  struct UploadNews {
+    std::optional<UploadResult> result;
+    RetryNotice retry;
+    std::chrono::steady_clock::time_point next_try;
+  };
   struct Upload {
     oci::Descriptor blob;
-    std::shared_ptr<base::Synchronized<std::optional<UploadResult>>> result;
+    std::shared_ptr<base::Synchronized<UploadNews>> news;
     Watch watch;
     std::int64_t reported_bytes = 0;
+    std::string retry_text = {};  // the line's, while it waits
     bool done = false;
   };
 
@@ -216,17 +179,25 @@ class PushOperation {
   }
 
   Upload start(const oci::Descriptor& blob) {
-    auto result = std::make_shared<base::Synchronized<std::optional<UploadResult>>>();
-    auto work = [&content = services_.content, client = client_, blob, result, candidates = mount_candidates(blob)](
+    auto news = std::make_shared<base::Synchronized<UploadNews>>();
+    auto work = [&content = services_.content, client = client_, blob, news, candidates = mount_candidates(blob)](
                     Transfer& transfer, std::stop_token stop) {
-      *result->lock() = client->push_blob(
-          blob, body_of(content, blob), candidates,
-          [&transfer](std::int64_t sent) { transfer.set_current_bytes(sent); }, std::move(stop));
+      const UploadWatcher watcher{.on_sent = [&transfer](std::int64_t sent) { transfer.set_current_bytes(sent); },
+                                  .on_retry =
+                                      [&news](const RetryNotice& notice) {
+                                        auto locked = news->lock();
+                                        locked->retry = notice;
+                                        locked->next_try = std::chrono::steady_clock::now() + notice.delay;
+                                      }};
+      const auto bytes =
+          make_file_content(content.open_blob(blob.digest), content.blob_path(blob.digest), blob.size_bytes);
+      UploadResult result = client->push_blob(blob, bytes, candidates, watcher, std::move(stop));
+      news->lock()->result = std::move(result);
     };
     // Of this operation alone: the same blob may be on its way to the same place with other credentials.
     Watch watch =
         services_.uploads.join(lease_.id() + " " + blob.digest.to_string(), client_->registry(), std::move(work));
-    return {blob, std::move(result), std::move(watch)};
+    return {blob, std::move(news), std::move(watch)};
   }
 
   std::vector<std::string> mount_candidates(const oci::Descriptor& blob) {
@@ -254,13 +225,28 @@ class PushOperation {
     if (upload.watch->state() == Transfer::State::kFailed) upload.watch->rethrow();
     if (upload.watch->state() == Transfer::State::kDone) {
       upload.done = true;
-      if (is_shown(upload.blob)) report(upload.blob, result_text(**upload.result->lock()));
+      if (is_shown(upload.blob)) report(upload.blob, result_text(*upload.news->lock()->result));
+      return;
+    }
+    if (!is_shown(upload.blob)) return;
+    std::string waiting = retry_text(*upload.news->lock());
+    const bool has_changed = waiting != upload.retry_text;
+    upload.retry_text = std::move(waiting);
+    if (!upload.retry_text.empty()) {
+      if (has_changed) report(upload.blob, upload.retry_text);
       return;
     }
     const std::int64_t current = upload.watch->current_bytes();
-    if (current == upload.reported_bytes || !is_shown(upload.blob)) return;
+    if (current == upload.reported_bytes && !has_changed) return;
     report(upload.blob, "Pushing", current, upload.blob.size_bytes);
     upload.reported_bytes = current;
+  }
+
+  // Empty unless it waits for the next try.
+  static std::string retry_text(const UploadNews& news) {
+    const auto left = std::chrono::ceil<std::chrono::seconds>(news.next_try - std::chrono::steady_clock::now()).count();
+    if (left <= 0) return {};
+    return "Retrying in " + std::to_string(left) + (left == 1 ? " second (" : " seconds (") + news.retry.reason + ")";
   }
 
   static std::string result_text(const UploadResult& result) {
@@ -275,11 +261,24 @@ class PushOperation {
     return {};
   }
 
-  void put_documents(const std::vector<Document>& documents, const std::string& tag) {
+  void put_documents(const std::vector<PushDocument>& documents, const std::string& tag) {
     for (const auto& document : documents) {
       const bool is_root = &document == &documents.back();
-      client_->put_manifest(is_root ? tag : document.descriptor.digest.to_string(), document.descriptor.media_type,
-                            document.bytes, document.descriptor.digest, stop_);
+      const ManifestPut put = put_document(document, is_root ? tag : document.descriptor.digest.to_string());
+      if (put == ManifestPut::kStored && document.subject)
+        client_->add_referrer(*document.subject, document.descriptor, document.bytes, stop_);
+    }
+  }
+
+  ManifestPut put_document(const PushDocument& document, const std::string& reference) {
+    const oci::Descriptor& descriptor = document.descriptor;
+    try {
+      return client_->put_manifest(reference, descriptor.media_type, document.bytes, descriptor.digest, stop_);
+    } catch (RegistryError& error) {
+      if (error.status() == 400 && oci::media_type::is_index(descriptor.media_type))
+        error.add_context(
+            "manifest list/index references to blobs and/or manifests are missing in your target registry");
+      throw;
     }
   }
 
@@ -290,7 +289,7 @@ class PushOperation {
     services_.content.add_source(digests, {client_->registry(), request_.repository.path()});
   }
 
-  void report_result(const std::string& tag, const Document& root) {
+  void report_result(const std::string& tag, const PushDocument& root) {
     const std::string digest = root.descriptor.digest.to_string();
     progress_.on_progress(event(ProgressEvent::Kind::kMessage, {},
                                 tag + ": digest: " + digest + " size: " + std::to_string(root.bytes.size())));

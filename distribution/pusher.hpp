@@ -24,7 +24,8 @@ class Pusher {
   explicit Pusher(DistributionServices services) : services_(services) {}
 
   // Blocks until every tag is there. Reports "The push refers to repository [...]" before anything can fail; an index
-  // of which only some platforms are here is replaced by the host's platform, with the aux record that says so.
+  // of which only some platforms are here is pushed as it is if the repository has the others, else replaced by one
+  // that is here, the host's first, with the aux record that says so.
   void push(const PushRequest& request, ProgressSink& progress, std::stop_token stop);
 
  private:

@@ -11,7 +11,9 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "distribution/blob_upload.hpp"
 #include "distribution/body_source.hpp"
+#include "distribution/referrers_index.hpp"
 #include "distribution/registry_error.hpp"
 #include "distribution/registry_session.hpp"
 #include "oci/manifest.hpp"
@@ -27,8 +29,9 @@ constexpr std::string_view kAccept =
     "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*";
 constexpr std::size_t kMaxTagPageBytes = 16 * 1024 * 1024;
 constexpr std::size_t kMaxTags = 1'000'000;
+// A registry looks for everything that a manifest names before it answers.
+constexpr std::chrono::minutes kStoreTimeout{1};
 constexpr int kMaxTagPages = 10'000;
-constexpr std::size_t kMaxMountTries = 4;
 constexpr std::int64_t kLargeBlobBytes = 32 * 1024 * 1024;
 
 bool is_ok(const Answer& answer, std::initializer_list<int> statuses) {
@@ -164,11 +167,13 @@ class RegistryClient::Repository {
              OperationContext context, base::Logger& logger)
       : name_(std::move(name)),
         identity_(name_.to_string() + " " + fingerprint(context.auth)),
-        session_(http, options, name_.domain(), access, scopes_of(name_, access), std::move(context), logger) {}
+        session_(http, options, name_.domain(), access, scopes_of(name_, access), std::move(context), logger),
+        uploader_(session_, name_.path(), options.uploads) {}
 
   const oci::RepositoryName& name() const { return name_; }
   const std::string& identity() const { return identity_; }
   RegistrySession& session() { return session_; }
+  BlobUploader& uploader() { return uploader_; }
 
   Call call(const char* method, const std::string& path) const {
     Call result;
@@ -187,10 +192,6 @@ class RegistryClient::Repository {
   FetchedManifest fetch_by_digest(const oci::Digest& digest, const Call& call, const std::stop_token& stop);
   void get_blob_from(Endpoint& endpoint, const oci::Descriptor& descriptor, BlobSink& sink,
                      const std::stop_token& stop);
-  std::optional<Answer> mount(const oci::Digest& digest, const std::string& from, const std::stop_token& stop);
-  Answer start_upload(const std::stop_token& stop);
-  void finish_upload(const Answer& started, const oci::Digest& digest, const RequestBody& body,
-                     const std::stop_token& stop);
 
  private:
   Call blob_call(const Endpoint& endpoint, const oci::Descriptor& descriptor, const imagestore::ByteRange& wanted);
@@ -205,6 +206,7 @@ class RegistryClient::Repository {
   RegistrySession session_;
   base::Synchronized<std::set<const Endpoint*>> without_ranges_;
   base::Synchronized<std::map<std::pair<const Endpoint*, std::string>, std::string>> etags_;
+  BlobUploader uploader_;
 };
 
 RegistryClient::RegistryClient(HttpClient& http, const RegistryOptions& options, oci::RepositoryName repository,
@@ -472,95 +474,68 @@ std::vector<std::string> RegistryClient::list_tags(std::stop_token stop) {
 }
 
 bool RegistryClient::has_blob(const oci::Digest& digest, std::stop_token stop) {
-  Endpoint& registry = repository_->session().registry();
-  const Answer answer =
-      repository_->session().call(registry, repository_->call("HEAD", "blobs/" + digest.to_string()), stop);
-  if (answer.is_success()) return true;
-  // Where HEAD is not understood, uploading it finds out.
-  if (is_ok(answer, {400, 404, 405, 501})) return false;
-  throw answer.error();
+  return repository_->uploader().has_blob(digest, stop);
 }
 
-// 201: mounted; 202: an upload session instead. Nothing for a refusal, of whatever kind: the upload will tell.
-std::optional<Answer> RegistryClient::Repository::mount(const oci::Digest& digest, const std::string& from,
-                                                        const std::stop_token& stop) {
-  Call call = this->call("POST", "blobs/uploads/");
-  call.query = "mount=" + base::percent_encode(digest.to_string()) + "&from=" + base::percent_encode(from);
-  call.more_scopes = {repository_scope(from, {"pull"})};
-  try {
-    Answer answer = session_.call(session_.registry(), call, stop);
-    if (is_ok(answer, {201, 202})) return answer;
-    if (answer.response.status >= 500) throw answer.error();
-  } catch (const RegistryError& error) {
-    // No token for that pair of scopes.
-    if (error.code() == ErrorCode::kInternal || error.code() == ErrorCode::kUnavailable) throw;
-  }
-  return std::nullopt;
+UploadResult RegistryClient::push_blob(const oci::Descriptor& descriptor, const UploadContent& content,
+                                       const std::vector<std::string>& mount_candidates, const UploadWatcher& watcher,
+                                       std::stop_token stop) {
+  return repository_->uploader().push(descriptor, content, mount_candidates, watcher, stop);
 }
 
-Answer RegistryClient::Repository::start_upload(const std::stop_token& stop) {
-  Answer answer = session_.call(session_.registry(), call("POST", "blobs/uploads/"), stop);
-  if (!is_ok(answer, {202})) throw answer.error();
-  return answer;
+bool RegistryClient::has_manifest(const oci::Digest& digest, std::stop_token stop) {
+  RegistrySession& session = repository_->session();
+  const auto ask = [&] {
+    const Answer answer =
+        session.call(session.registry(), repository_->manifest_call("HEAD", digest.to_string()), stop);
+    if (answer.response.status == 429 || answer.response.status >= 500) throw answer.error();
+    return answer.is_success();
+  };
+  return session.retry(ask, stop);
 }
 
-void RegistryClient::Repository::finish_upload(const Answer& started, const oci::Digest& digest,
-                                               const RequestBody& body, const std::stop_token& stop) {
-  const std::string* location = started.response.find_header("Location");
-  if (location == nullptr) {
-    throw Error(ErrorCode::kUnavailable, started.request + ": the registry named no upload location");
-  }
-  Url target = resolve_url(started.url, *location);
-  check_named_url(target, session_.registry().base(), "upload location");
-  target.add_query("digest=" + base::percent_encode(digest.to_string()));
-  Call call;
-  call.method = "PUT";
-  call.at = target;
-  call.body = body;
-  if (call.body->content_type.empty()) call.body->content_type = "application/octet-stream";
-  const Answer answer = session_.call(session_.registry(), call, stop);
-  if (!is_ok(answer, {200, 201, 202, 204})) throw answer.error();
+void RegistryClient::add_referrer(const oci::Digest& subject, const oci::Descriptor& descriptor,
+                                  const std::string& document, std::stop_token stop) {
+  distribution::add_referrer(repository_->session(), repository_->name().path(), subject, descriptor, document, stop);
 }
 
-UploadResult RegistryClient::push_blob(const oci::Descriptor& descriptor, const RequestBody& body,
-                                       const std::vector<std::string>& mount_candidates,
-                                       const std::function<void(std::int64_t)>& on_sent, std::stop_token stop) {
-  const oci::Digest& digest = descriptor.digest;
-  if (has_blob(digest, stop)) return {UploadResult::Kind::kExisted, {}};
-  std::optional<Answer> started;
-  for (std::size_t i = 0; i < std::min(mount_candidates.size(), kMaxMountTries) && !started; ++i) {
-    started = repository_->mount(digest, mount_candidates[i], stop);
-    if (started && started->response.status == 201) return {UploadResult::Kind::kMounted, mount_candidates[i]};
-  }
-  if (!started) started = repository_->start_upload(stop);
-  repository_->finish_upload(*started, digest, count_sent(body, on_sent), stop);
-  return {UploadResult::Kind::kUploaded, {}};
-}
-
-void RegistryClient::put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes,
-                                  const oci::Digest& digest, std::stop_token stop) {
-  Endpoint& registry = repository_->session().registry();
-  const Answer known = repository_->session().call(registry, repository_->manifest_call("HEAD", reference), stop);
-  if (known.is_success() && digest_header(known.response) == digest) return;
+ManifestPut RegistryClient::put_manifest(const std::string& reference, const std::string& media_type,
+                                         const std::string& bytes, const oci::Digest& digest, std::stop_token stop) {
+  RegistrySession& session = repository_->session();
   Call call = repository_->call("PUT", "manifests/" + reference);
   call.body = make_body(media_type, bytes);
-  const Answer answer = repository_->session().call(registry, call, stop);
-  if (!is_ok(answer, {200, 201, 202, 204})) throw answer.error();
-  const auto stored = digest_header(answer.response);
+  call.answer_timeout = kStoreTimeout;
+  // Looked for before every try: the answer to one that worked may have been lost.
+  const auto put = [&]() -> std::optional<Answer> {
+    const Answer known = session.call(session.registry(), repository_->manifest_call("HEAD", reference), stop);
+    if (known.is_success() && digest_header(known.response) == digest) return std::nullopt;
+    Answer answer = session.call(session.registry(), call, stop);
+    if (!is_ok(answer, {200, 201, 202, 204})) throw answer.error();
+    return answer;
+  };
+  const std::optional<Answer> answer = session.retry(put, stop);
+  if (!answer) return ManifestPut::kExisted;
+  const auto stored = digest_header(answer->response);
   if (stored && *stored != digest && oci::digest_of(base::as_bytes(bytes), stored->algorithm()) != *stored) {
     throw Error(ErrorCode::kDataLoss,
                 "the registry stored manifest " + digest.to_string() + " as " + stored->to_string());
   }
+  return answer->response.find_header("OCI-Subject") == nullptr ? ManifestPut::kStored
+                                                                : ManifestPut::kStoredWithSubject;
 }
 
 void check_login(HttpClient& http, const RegistryOptions& options, const std::string& domain, OperationContext context,
                  base::Logger& logger, std::stop_token stop) {
   context.auth.server_address.clear();
+  // Some registries let everybody in and still say how to log in.
+  const bool has_credentials = !context.auth.is_anonymous();
   RegistryOptions without_own = options;
   // The client's credentials are what is asked about.
   without_own.auth_file.clear();
   RegistrySession session(http, without_own, domain, Access::kPush, {}, std::move(context), logger);
-  const Answer answer = session.call(session.registry(), Call(), stop);
+  Call call;
+  call.must_authorize = has_credentials;
+  const Answer answer = session.call(session.registry(), call, stop);
   if (is_ok(answer, {200})) return;
   RegistryError error = answer.error();
   error.add_context(answer.request);

@@ -17,6 +17,7 @@
 #include "distribution/auth_config.hpp"
 #include "distribution/http_client.hpp"
 #include "distribution/retry.hpp"
+#include "distribution/upload.hpp"
 #include "imagestore/byte_ranges.hpp"
 #include "oci/descriptor.hpp"
 #include "oci/reference.hpp"
@@ -26,6 +27,8 @@ namespace lighterd::distribution {
 struct RegistryOptions {
   // "host[:port]" or CIDR; 127.0.0.0/8 and ::1/128 are always insecure: TLS unverified, then plain http.
   std::vector<std::string> insecure_registries;
+  // "host[:port]" of registries that foreign layers, where they are here, may be pushed to.
+  std::vector<std::string> foreign_layer_registries = {};
   // Of Docker Hub, pull only: "http(s)://host[:port][/path]". Tried first, anonymous.
   std::vector<std::string> mirrors;
   RetryPolicy retry = {};
@@ -35,6 +38,9 @@ struct RegistryOptions {
   // Credentials of the daemon's own (auth_file.hpp), for mirrors, and for registries to which the client sent none;
   // empty: none.
   std::filesystem::path auth_file = {};
+  UploadOptions uploads = {};
+  // Before a token that was issued less than a second ago and not accepted is tried again, twice at most.
+  std::chrono::milliseconds fresh_token_pause{450};
 };
 
 struct OperationContext {
@@ -51,9 +57,10 @@ struct FetchedManifest {
   std::string bytes;
 };
 
-struct UploadResult {
-  enum class Kind { kUploaded, kMounted, kExisted } kind;
-  std::string mounted_from;  // repository path
+enum class ManifestPut {
+  kExisted,
+  kStored,
+  kStoredWithSubject,  // and the registry keeps account of what refers to what
 };
 
 // Where the bytes of a blob go, in as many tries as it takes.
@@ -106,14 +113,22 @@ class RegistryClient {
   std::vector<std::string> list_tags(std::stop_token stop);
 
   bool has_blob(const oci::Digest& digest, std::stop_token stop);
-  // Mounts from one of `mount_candidates` (paths on this registry, best first) or uploads, POST then PUT. on_sent is
-  // called with the bytes sent so far, any number of times.
-  UploadResult push_blob(const oci::Descriptor& descriptor, const RequestBody& body,
-                         const std::vector<std::string>& mount_candidates,
-                         const std::function<void(std::int64_t)>& on_sent, std::stop_token stop);
-  // reference is a tag or a digest. Skipped (true returned as well) if the registry has it already under that name.
-  void put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes,
-                    const oci::Digest& digest, std::stop_token stop);
+  // Mounts from one of `mount_candidates` (paths on this registry, best first; the larger the blob, the more of them
+  // are tried) or uploads. What may pass is tried again (RegistryOptions::retry); a large blob goes on where the
+  // registry has it. Blocks until the blob is there.
+  UploadResult push_blob(const oci::Descriptor& descriptor, const UploadContent& content,
+                         const std::vector<std::string>& mount_candidates, const UploadWatcher& watcher,
+                         std::stop_token stop);
+  // One HEAD; a refusal of whatever kind means no.
+  bool has_manifest(const oci::Digest& digest, std::stop_token stop);
+  // reference is a tag or a digest. Nothing is sent if the registry has it already under that name. kDataLoss if it
+  // stored something else.
+  ManifestPut put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes,
+                           const oci::Digest& digest, std::stop_token stop);
+  // Puts the document, stored already, into the list of what refers to `subject`, where the registry has no such list
+  // of its own.
+  void add_referrer(const oci::Digest& subject, const oci::Descriptor& descriptor, const std::string& document,
+                    std::stop_token stop);
 
  private:
   class Repository;

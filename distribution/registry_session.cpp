@@ -15,6 +15,9 @@ using base::ErrorCode;
 
 constexpr int kMaxRedirects = 5;
 constexpr int kMaxChallengesLearnt = 2;
+// Servers whose clocks differ by a little refuse what was issued just now (A4).
+constexpr std::chrono::seconds kFreshTokenAge{1};
+constexpr int kMaxFreshTokenPauses = 2;
 constexpr std::size_t kMaxAvoided = 8;
 constexpr std::size_t kMaxWarnings = 16;
 constexpr std::size_t kMaxWarningBytes = 1024;
@@ -54,6 +57,16 @@ std::optional<std::string> find_warning_text(std::string_view line) {
     text += line[i];
   }
   return std::nullopt;
+}
+
+bool is_fresh(const Authenticator::Authorization& authorization) {
+  return !authorization.was_accepted && std::chrono::steady_clock::now() - authorization.issued < kFreshTokenAge;
+}
+
+// Whether the registry has let the request pass, whatever came of it.
+bool was_let_in(const Answer& answer) {
+  const int status = answer.response.status;
+  return status != 401 && status != 403 && status < 500;
 }
 
 // The client's are for the registry that it named, wherever that registry's images come from.
@@ -126,57 +139,86 @@ void RegistrySession::note_mirror_failure(Endpoint& endpoint, const Error& error
                {{"mirror", endpoint.base().authority()}, {"error", error.text()}});
 }
 
-Answer RegistrySession::call(Endpoint& endpoint, const Call& call, const std::stop_token& stop) {
-  Authenticator& authenticator = authenticator_for(endpoint);
-  const base::Secret fixed = authenticator.fixed_authorization();
-  const bool is_foreign = call.at && !is_same_origin(*call.at, endpoint.base());
-  std::vector<Scope> scopes = merge_scopes(scopes_, call.more_scopes);
+// What one request has gone through to be let in. Each of the ways is gone once or twice at most.
+struct RegistrySession::Admission {
+  std::vector<Scope> scopes;
   int learnt = 0;
+  int pauses = 0;
   bool renewed = false;
   bool widened = false;
-  // Every turn but the last uses up one of the three.
+};
+
+Authenticator::Authorization RegistrySession::authorize(Endpoint& endpoint, const Call& call,
+                                                        const std::vector<Scope>& scopes,
+                                                        const std::optional<Challenge>& challenge,
+                                                        const std::stop_token& stop) {
+  const bool is_foreign = call.at && !is_same_origin(*call.at, endpoint.base());
+  // Nothing secret goes out before it is known how the registry is spoken to.
+  if (is_foreign || endpoint.scheme() == Scheme::kUndecided) return {};
+  Authenticator& authenticator = authenticator_for(endpoint);
+  Authenticator::Authorization fixed;
+  fixed.value = authenticator.fixed_authorization();
+  if (!fixed.value.empty() || !challenge) return fixed;
+  const Url url = call.at ? *call.at : endpoint.url(call.path, call.query);
+  return authenticator.authorize(*challenge, endpoint, scopes, describe_request(call.method, url.to_string()), stop);
+}
+
+Answer RegistrySession::call(Endpoint& endpoint, const Call& call, const std::stop_token& stop) {
+  Admission admission{.scopes = merge_scopes(scopes_, call.more_scopes)};
   for (;;) {
     const std::optional<Challenge> challenge = find_challenge(endpoint);
-    Authenticator::Authorization authorization;
-    // Nothing secret goes out before it is known how the registry is spoken to.
-    if (!is_foreign && endpoint.scheme() != Scheme::kUndecided) {
-      if (!fixed.empty()) {
-        authorization.value = fixed;
-      } else if (challenge) {
-        const Url url = call.at ? *call.at : endpoint.url(call.path, call.query);
-        authorization =
-            authenticator.authorize(*challenge, endpoint, scopes, describe_request(call.method, url.to_string()), stop);
-      }
-    }
+    const auto authorization = authorize(endpoint, call, admission.scopes, challenge, stop);
     Answer answer = send(endpoint, call, authorization.value, stop);
     const bool was_sent = !authorization.value.empty();
-    if (answer.response.status != 401 || !is_same_origin(answer.url, endpoint.base())) {
-      if (was_sent && challenge && !authorization.was_accepted && answer.is_success()) {
-        authenticator.accept(*challenge, scopes, authorization.value);
+    const auto next = select_challenge(parse_challenges(answer.response.all_headers("WWW-Authenticate")));
+    const bool is_unproven = call.must_authorize && answer.is_success() && !was_sent && next;
+    if ((answer.response.status != 401 && !is_unproven) || !is_same_origin(answer.url, endpoint.base())) {
+      if (was_sent && challenge && !authorization.was_accepted && was_let_in(answer)) {
+        authenticator_for(endpoint).accept(*challenge, admission.scopes, authorization.value);
       }
       return answer;
     }
-    const auto next = select_challenge(parse_challenges(answer.response.all_headers("WWW-Authenticate")));
-    if (!fixed.empty() ? was_sent : !next) return answer;
-    if (!was_sent || (challenge && next->scheme != challenge->scheme)) {
-      if (++learnt > kMaxChallengesLearnt) return answer;
-      if (next) remember_challenge(endpoint, *next);
-      continue;
-    }
-    if (next->scheme != "bearer") return answer;
-    const std::string error = next->parameter("error");
-    const std::vector<Scope> named = parse_scopes(next->parameter("scope"));
-    if (!renewed && (error == "invalid_token" || (error.empty() && authorization.was_accepted))) {
-      renewed = true;
-      authenticator.forget(*challenge, scopes, authorization.value);
-    } else if (!widened && !covers(scopes, named)) {
-      widened = true;
-      remember_challenge(endpoint, *next);
-      scopes = merge_scopes(std::move(scopes), named);
-    } else {
+    // A token that the client gave is never replaced.
+    if (was_sent && !authenticator_for(endpoint).fixed_authorization().empty()) return answer;
+    if (!was_sent || (challenge && next && next->scheme != challenge->scheme)) {
+      if (!learn(endpoint, next, admission)) return answer;
+    } else if (!challenge || !next || !improve(endpoint, *challenge, *next, authorization, admission, stop)) {
       return answer;
     }
   }
+}
+
+// Whether the next try will carry something else than this one did.
+bool RegistrySession::learn(Endpoint& endpoint, const std::optional<Challenge>& next, Admission& admission) {
+  if (!next && authenticator_for(endpoint).fixed_authorization().empty()) return false;
+  if (++admission.learnt > kMaxChallengesLearnt) return false;
+  if (next) remember_challenge(endpoint, *next);
+  return true;
+}
+
+// After the refusal of a token: whether another try may fare better.
+bool RegistrySession::improve(Endpoint& endpoint, const Challenge& challenge, const Challenge& next,
+                              const Authenticator::Authorization& authorization, Admission& admission,
+                              const std::stop_token& stop) {
+  if (next.scheme != "bearer") return false;
+  const std::string error = next.parameter("error");
+  const bool is_invalid = error == "invalid_token";
+  if (is_invalid && admission.pauses < kMaxFreshTokenPauses && is_fresh(authorization)) {
+    ++admission.pauses;
+    wait_for(options_.fresh_token_pause, stop);
+    return true;
+  }
+  if (!admission.renewed && (is_invalid || (error.empty() && authorization.was_accepted))) {
+    admission.renewed = true;
+    authenticator_for(endpoint).forget(challenge, admission.scopes, authorization.value);
+    return true;
+  }
+  const std::vector<Scope> named = parse_scopes(next.parameter("scope"));
+  if (admission.widened || covers(admission.scopes, named)) return false;
+  admission.widened = true;
+  remember_challenge(endpoint, next);
+  admission.scopes = merge_scopes(std::move(admission.scopes), named);
+  return true;
 }
 
 HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& call, const Url& url) const {
@@ -193,9 +235,11 @@ HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& 
     request.connect_timeout = endpoint.dial_timeout().value_or(request.connect_timeout);
   }
   request.body = call.body;
+  request.total_timeout = call.total_timeout;
   request.stall_timeout = options_.stall_timeout;
   request.answer_timeout = call.answer_timeout;
   request.on_wait = on_retry_;
+  if (call.total_timeout.count() > 0) request.patience = std::min(request.patience, call.total_timeout);
   // Who waits for a mirror could ask the next one meanwhile.
   if (endpoint.kind() == Endpoint::Kind::kMirror) request.patience = std::chrono::milliseconds(0);
   request.tls = endpoint.tls_for(url);

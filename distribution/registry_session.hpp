@@ -34,7 +34,11 @@ struct Call {
   OnHead on_success;  // for a 2xx answer; empty: its body is collected
   std::size_t max_body_bytes = kMaxErrorBodyBytes;
   std::vector<Scope> more_scopes;
-  std::chrono::milliseconds answer_timeout{0};  // as in HttpRequest
+  // A challenge is answered although the request succeeded without: the credentials are what is asked about.
+  bool must_authorize = false;
+  // As in HttpRequest.
+  std::chrono::milliseconds answer_timeout{0};
+  std::chrono::milliseconds total_timeout{0};
 };
 
 struct Answer {
@@ -85,6 +89,12 @@ class RegistrySession {
     std::vector<std::string> all;  // distinct, of bounded number and length
     std::size_t taken = 0;
   };
+  struct Admission;
+  Authenticator::Authorization authorize(Endpoint& endpoint, const Call& call, const std::vector<Scope>& scopes,
+                                         const std::optional<Challenge>& challenge, const std::stop_token& stop);
+  bool learn(Endpoint& endpoint, const std::optional<Challenge>& next, Admission& admission);
+  bool improve(Endpoint& endpoint, const Challenge& challenge, const Challenge& next,
+               const Authenticator::Authorization& authorization, Admission& admission, const std::stop_token& stop);
   Answer send(Endpoint& endpoint, const Call& call, const base::Secret& authorization, const std::stop_token& stop);
   HttpResponse exchange(Endpoint& endpoint, const Call& call, HttpRequest& request, const std::stop_token& stop);
   HttpResponse exchange_undecided(Endpoint& endpoint, const Call& call, HttpRequest& request, Url& url,

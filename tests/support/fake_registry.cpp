@@ -113,22 +113,28 @@ class RequestReader {
 
   bool has_client_hello() { return (!buffer_.empty() || fill()) && buffer_[0] == '\x16'; }
 
-  std::optional<RecordedRequest> read(std::string& whole_body) {
+  std::optional<RecordedRequest> read_head() {
     std::size_t end = 0;
     while ((end = buffer_.find("\r\n\r\n")) == std::string::npos) {
       if (!fill()) return std::nullopt;
     }
     RecordedRequest request = parse_head(buffer_.substr(0, end));
     buffer_.erase(0, end + 4);
-    const auto length = base::parse_unsigned(request.header("Content-Length")).value_or(0);
-    while (buffer_.size() < length) {
-      if (!fill()) return std::nullopt;
-    }
-    whole_body = buffer_.substr(0, length);
-    buffer_.erase(0, length);
-    request.body_bytes = static_cast<std::int64_t>(whole_body.size());
-    request.body = whole_body.substr(0, kRecordedBodyBytes);
     return request;
+  }
+
+  // At most `limit` bytes of it; false if the client closed before.
+  bool read_body(RecordedRequest& request, std::size_t limit, std::string& body) {
+    const std::size_t claimed = base::parse_unsigned(request.header("Content-Length")).value_or(0);
+    const std::size_t length = std::min(claimed, limit);
+    while (buffer_.size() < length) {
+      if (!fill()) return false;
+    }
+    body = buffer_.substr(0, length);
+    buffer_.erase(0, length);
+    request.body_bytes = static_cast<std::int64_t>(body.size());
+    request.body = body.substr(0, kRecordedBodyBytes);
+    return true;
   }
 
  private:
@@ -198,6 +204,7 @@ class FakeRegistry::Server {
   std::map<std::string, std::string> uploads;  // id to bytes
   std::size_t tag_page_size = 0;
   std::string upload_location;
+  ChunkRules chunk_rules;
   Access access = Access::kOpen;
   std::string username;
   std::string password;
@@ -226,7 +233,8 @@ class FakeRegistry::Server {
   bool send_body(int fd, std::string_view body, const Fault& fault);
   bool stall();
   bool pause(std::chrono::milliseconds time);
-  Fault take_fault(const RecordedRequest& request);  // under the mutex
+  Fault take_fault(const RecordedRequest& request);
+  void keep_part(const RecordedRequest& request, const std::string& body);  // under the mutex
 
   Reply route(const RecordedRequest& request, const std::string& body);
   std::optional<Reply> refuse(const RecordedRequest& request, const Target& target);
@@ -307,20 +315,23 @@ void FakeRegistry::Server::serve(int fd) {
     return;
   }
   std::string body;
-  while (const auto request = reader.read(body)) {
-    Fault fault;
+  while (auto request = reader.read_head()) {
+    // Before the request counts as received: who waits for it may rely on its fault being used up.
+    const Fault fault = take_fault(*request);
+    if (!reader.read_body(*request, fault.cut_request_after_bytes.value_or(std::string::npos), body)) return;
     {
-      // At once: who waits for the request may rely on its fault being used up.
       const std::lock_guard lock(mutex);
-      fault = take_fault(*request);
+      if (fault.cut_request_after_bytes) keep_part(*request, body);
       requests.push_back(*request);
       changed.notify_all();
     }
+    if (fault.cut_request_after_bytes) return;
     if (!answer(fd, *request, body, fault)) return;
   }
 }
 
 Fault FakeRegistry::Server::take_fault(const RecordedRequest& request) {
+  const std::lock_guard lock(mutex);
   for (Fault& fault : faults) {
     if (fault.times == 0 || !is_request(request, fault.method, fault.path)) continue;
     if (fault.skip > 0) {
@@ -332,6 +343,15 @@ Fault FakeRegistry::Server::take_fault(const RecordedRequest& request) {
     return fault;
   }
   return {};
+}
+
+void FakeRegistry::Server::keep_part(const RecordedRequest& request, const std::string& body) {
+  const auto target = parse_target(request.path);
+  if (request.method != "PATCH" || !target) return;
+  const auto upload = uploads.find(target->rest);
+  if (upload == uploads.end()) return;
+  upload->second += body;
+  if (chunk_rules.forgets) uploads.erase(upload);
 }
 
 bool FakeRegistry::Server::stall() {
@@ -359,6 +379,7 @@ bool FakeRegistry::Server::answer(int fd, const RecordedRequest& request, const 
     const std::lock_guard lock(mutex);
     reply = route(request, body);
   }
+  if (fault.drop_answer) return false;
   return send_reply(fd, request, std::move(reply), fault);
 }
 
@@ -535,13 +556,18 @@ Reply FakeRegistry::Server::serve_blob(const RecordedRequest& request, const Tar
 
 Reply FakeRegistry::Server::upload_reply(int status, const std::string& repository, const std::string& id) const {
   std::string location = upload_location.empty() ? "/v2/" + repository + "/blobs/uploads/{id}" : upload_location;
-  if (const std::size_t at = location.find("{id}"); at != std::string::npos) location.replace(at, 4, id);
   const auto bytes = uploads.at(id).size();
-  return {status,
-          {{"Location", location},
-           {"Range", "0-" + std::to_string(bytes == 0 ? 0 : bytes - 1)},
-           {"Docker-Upload-UUID", id}},
-          ""};
+  if (const std::size_t at = location.find("{id}"); at != std::string::npos) location.replace(at, 4, id);
+  if (const std::size_t at = location.find("{bytes}"); at != std::string::npos) {
+    location.replace(at, 7, std::to_string(bytes));
+  }
+  Reply reply{status,
+              {{"Location", location},
+               {"Range", "0-" + std::to_string(bytes == 0 ? 0 : bytes - 1)},
+               {"Docker-Upload-UUID", id}},
+              ""};
+  if (chunk_rules.least > 0) reply.headers.emplace_back("OCI-Chunk-Min-Length", std::to_string(chunk_rules.least));
+  return reply;
 }
 
 Reply FakeRegistry::Server::serve_upload(const RecordedRequest& request, const Target& target,
@@ -566,6 +592,11 @@ Reply FakeRegistry::Server::serve_upload(const RecordedRequest& request, const T
   if (request.method == "DELETE") {
     uploads.erase(upload);
     return {204, {}, ""};
+  }
+  if (request.method == "PATCH" && chunk_rules.refused_with != 0) return {chunk_rules.refused_with, {}, ""};
+  const std::string range = request.header("Content-Range");
+  if (!range.empty() && base::parse_unsigned(range.substr(0, range.find('-'))) != upload->second.size()) {
+    return upload_reply(416, target.repository, target.rest);
   }
   upload->second += body;
   if (request.method != "PUT")
@@ -673,6 +704,16 @@ void FakeRegistry::set_tag_page_size(std::size_t tags) {
 void FakeRegistry::set_upload_location(const std::string& pattern) {
   const std::lock_guard lock(server_->mutex);
   server_->upload_location = pattern;
+}
+
+void FakeRegistry::set_chunk_rules(const ChunkRules& rules) {
+  const std::lock_guard lock(server_->mutex);
+  server_->chunk_rules = rules;
+}
+
+std::size_t FakeRegistry::open_uploads() const {
+  const std::lock_guard lock(server_->mutex);
+  return server_->uploads.size();
 }
 
 void FakeRegistry::require_basic(const std::string& username, const std::string& password) {

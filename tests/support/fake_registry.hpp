@@ -32,6 +32,13 @@ struct RecordedRequest {
   std::string header(std::string_view name) const;
 };
 
+// How PATCH is answered.
+struct ChunkRules {
+  int refused_with = 0;   // that status for every PATCH
+  std::size_t least = 0;  // OCI-Chunk-Min-Length
+  bool forgets = false;   // an upload of which a PATCH broke off is gone
+};
+
 // What happens to requests that match, instead of or on top of the registry's own answer. Faults are tried in the
 // order in which they were added; the first that matches and is not used up applies, one per request.
 struct Fault {
@@ -50,6 +57,9 @@ struct Fault {
   std::size_t chunk_bytes = 0;                        // written in such pieces ...
   std::chrono::milliseconds chunk_pause{0};           // ... with that pause between
   std::optional<std::string> raw = {};                // sent as it is, then the connection is closed
+  bool drop_answer = false;                           // what was asked for is done, then the connection is closed
+  // Of the request's body, which an upload keeps; then the connection is closed.
+  std::optional<std::size_t> cut_request_after_bytes = {};
 };
 
 class FakeRegistry {
@@ -75,8 +85,11 @@ class FakeRegistry {
                                                                    const std::string& reference) const;
   // GET tags/list gives so many at once, with a Link to the rest.
   void set_tag_page_size(std::size_t tags);
-  // POST blobs/uploads/ and later answers give this instead of "/v2/.../uploads/<id>"; "{id}" is replaced.
+  // POST blobs/uploads/ and later answers give this instead of "/v2/.../uploads/<id>"; "{id}" and "{bytes}" (how much
+  // has come) are replaced.
   void set_upload_location(const std::string& pattern);
+  void set_chunk_rules(const ChunkRules& rules);
+  std::size_t open_uploads() const;
 
   // Access. Open to everybody unless one of these was called.
   void require_basic(const std::string& username, const std::string& password);

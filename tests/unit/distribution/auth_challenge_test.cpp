@@ -39,6 +39,21 @@ INSTANTIATE_TEST_SUITE_P(
         ChallengeCase{"case_and_spaces", {R"(BEARER  Realm = "r" ,	SERVICE="s")"}, "bearer{realm=r;service=s;}"},
         ChallengeCase{
             "unquoted", {"bearer realm=https://h:1/t?a=b,service=s"}, "bearer{realm=https://h:1/t?a=b;service=s;}"},
+        ChallengeCase{"unquoted_actions",
+                      {"Bearer realm=r,scope=repository:a:pull,push,delete,service=s, Negotiate"},
+                      "bearer{realm=r;scope=repository:a:pull,push,delete;service=s;}negotiate{}"},
+        ChallengeCase{"scheme_after_a_quoted_scope",
+                      {R"(Bearer realm="r",scope="a:b:pull",Negotiate)"},
+                      "bearer{realm=r;scope=a:b:pull;}negotiate{}"},
+        ChallengeCase{
+            "empty_first", {R"(Bearer realm="",service="",scope="x:y:z")"}, "bearer{realm=;service=;scope=x:y:z;}"},
+        ChallengeCase{
+            "realm_with_query_and_error",
+            {R"(Bearer realm="https://h/t?a=b&c",error="insufficient_scope",error_description="no, \"never\"")"},
+            R"(bearer{realm=https://h/t?a=b&c;error=insufficient_scope;error_description=no, "never";})"},
+        ChallengeCase{"two_bearers_in_a_line",
+                      {R"(Bearer realm="one" , Bearer realm="two")"},
+                      "bearer{realm=one;}bearer{realm=two;}"},
         ChallengeCase{"quoted_pairs", {R"(Basic realm="a \"b\" \\c, d")"}, "basic{realm=a \"b\" \\c, d;}"},
         ChallengeCase{"empty_value", {R"(Bearer realm="r",scope="",service="s")"}, "bearer{realm=r;scope=;service=s;}"},
         ChallengeCase{"several_lines", {"Negotiate", R"(Basic realm="x")"}, "negotiate{}basic{realm=x;}"},

@@ -23,6 +23,10 @@ TEST(ParseRegistryAuth, ReadsEveryClientsSpelling) {
   EXPECT_EQ(helper.identity_token.reveal(), "refresh");
   EXPECT_TRUE(helper.username.empty());
   EXPECT_FALSE(helper.is_anonymous());
+  const AuthConfig file = parse_registry_auth(base::base64_encode(R"({"auth":"dTpwOjE="})"));
+  EXPECT_EQ(file.username, "u");
+  EXPECT_EQ(file.password.reveal(), "p:1");
+  EXPECT_TRUE(parse_registry_auth(base::base64_encode(R"({"auth":"dQ=="})")).is_anonymous());
   EXPECT_EQ(parse_registry_auth(base::base64_encode(R"({"registrytoken":"t"})")).registry_token.reveal(), "t");
 }
 

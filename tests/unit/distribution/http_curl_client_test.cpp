@@ -277,11 +277,21 @@ TEST_F(HttpCurlClient, SendsAgainOnAConnectionThatTheServerClosedMeanwhile) {
     EXPECT_EQ(perform(get("/v2/")).body, "ok");
     HttpRequest put = get("/v2/x");
     put.method = "PUT";
-    put.body = make_body("a/b", std::string(500'000, 'x'));
+    put.body = make_body("a/b", std::string(50'000, 'x'));
     EXPECT_EQ(perform(put).status, 404);
   }
-  for (const auto& request : server.requests("PUT")) EXPECT_EQ(request.body_bytes, 500'000);
+  for (const auto& request : server.requests("PUT")) EXPECT_EQ(request.body_bytes, 50'000);
   EXPECT_EQ(server.count("PUT", "*"), 5U);
+}
+
+TEST_F(HttpCurlClient, LeavesItToTheCallerToSendALargeBodyAgain) {
+  EXPECT_EQ(perform(get("/v2/")).status, 200);
+  server.add_fault({.method = "PUT", .drop_connection = true});
+  HttpRequest put = get("/v2/x");
+  put.method = "PUT";
+  put.body = make_body("a/b", std::string(500'000, 'x'));
+  EXPECT_EQ(failure(put).code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(server.count("PUT", "*"), 1U);
 }
 
 TEST_F(HttpCurlClient, RefusesAddressesOutOfReach) {

@@ -4,6 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
 #include "tests/support/distribution_fixture.hpp"
 
 namespace lighterd::distribution {
@@ -15,6 +18,15 @@ using testing::StartsWith;
 using tests::DistributionFixture;
 using tests::make_image;
 using tests::RecordingProgress;
+
+// The same image with other members in its manifest.
+tests::TestImage with_members(tests::TestImage image, const nlohmann::json& members) {
+  auto manifest = nlohmann::json::parse(image.manifest_bytes);
+  manifest.update(members);
+  image.manifest_bytes = manifest.dump();
+  image.manifest = tests::descriptor_of(image.manifest.media_type, image.manifest_bytes);
+  return image;
+}
 
 class PusherTest : public testing::Test, public DistributionFixture {
  protected:
@@ -115,6 +127,136 @@ TEST_F(PusherTest, PushesTheHostsPlatformOfAnIndexThatIsHereInPart) {
   const auto lines = push_lines("app", "1");
   EXPECT_THAT(lines[1], StartsWith(R"(aux: {"manifestPushedInsteadOfIndex":true,"originalIndex":{)"));
   EXPECT_EQ(registry.find_manifest("app", "1")->second, content.amd64.manifest_bytes);
+}
+
+TEST_F(PusherTest, PushesAnIndexWholeWhoseMissingChildrenAreThere) {
+  const TwoPlatforms content;
+  store.publish_index(content.index, {content.amd64}, name("app:1"));
+  serve("app", std::nullopt, content.arm64);
+  const auto lines = push_lines("app", "1");
+  for (const auto& line : lines) EXPECT_THAT(line, testing::Not(HasSubstr("InsteadOfIndex")));
+  EXPECT_EQ(registry.find_manifest("app", "1")->second, content.index.second);
+  EXPECT_EQ(registry.find_manifest("app", content.amd64.manifest.digest.to_string())->second,
+            content.amd64.manifest_bytes);
+  EXPECT_EQ(registry.count("PUT", "/v2/app/manifests/*"), 2U);
+}
+
+TEST_F(PusherTest, PushesAnotherPlatformWhereTheHostsIsNotWhole) {
+  const TwoPlatforms content;
+  store.publish_index(content.index, {content.amd64, content.arm64}, name("app:1"));
+  std::filesystem::remove(store.content().blob_path(content.amd64.layers[0].first.digest));
+  const auto lines = push_lines("app", "1");
+  EXPECT_THAT(lines[1], HasSubstr(R"("selectedManifest":{)"));
+  EXPECT_EQ(registry.find_manifest("app", "1")->second, content.arm64.manifest_bytes);
+  // Nothing of what cannot be pushed was sent.
+  EXPECT_FALSE(registry.find_blob("app", content.amd64.config.digest.to_string()));
+}
+
+TEST_F(PusherTest, SaysThatContentIsMissing) {
+  const auto image = make_image();
+  publish(image, "app:1");
+  std::filesystem::remove(store.content().blob_path(image.layers[1].first.digest));
+  RecordingProgress progress;
+  EXPECT_THROW(push("app", "1", progress), base::Error);
+  EXPECT_THAT(progress.lines().back(), StartsWith(R"(aux: {"contentMissing":true,"desc":{)"));
+  EXPECT_EQ(registry.requests("POST").size(), 0U);
+}
+
+TEST_F(PusherTest, PutsNestedIndexesBeforeWhatNamesThemAndTagsLast) {
+  const TwoPlatforms content;
+  nlohmann::json outer = {{"schemaVersion", 2}, {"mediaType", oci::media_type::kOciIndex}};
+  outer["manifests"] = {oci::to_json(content.index.first)};
+  const std::string bytes = outer.dump();
+  const auto lease = store.content().make_lease("test");
+  store.put(content.index.first.media_type, content.index.second, lease);
+  for (const std::string tag : {"app:1", "app:2"})
+    store.publish_index({tests::descriptor_of(oci::media_type::kOciIndex, bytes), bytes},
+                        {content.amd64, content.arm64}, name(tag));
+  push_lines("app", std::nullopt);
+  std::vector<std::string> put;
+  for (const auto& request : registry.requests("PUT", "/v2/app/manifests/*"))
+    put.push_back(request.path.substr(std::string("/v2/app/manifests/").size()));
+  EXPECT_THAT(put,
+              testing::ElementsAre(content.arm64.manifest.digest.to_string(), content.amd64.manifest.digest.to_string(),
+                                   content.index.first.digest.to_string(), "1", "2"));
+}
+
+TEST_F(PusherTest, SaysThatARefusedIndexMissesContentThere) {
+  const TwoPlatforms content;
+  store.publish_index(content.index, {content.amd64, content.arm64}, name("app:1"));
+  registry.add_fault({.method = "PUT",
+                      .path = "/v2/app/manifests/1",
+                      .status = 400,
+                      .body = R"({"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry"}]})"});
+  EXPECT_THAT(
+      push_error("app", "1"),
+      StartsWith("manifest list/index references to blobs and/or manifests are missing in your target registry"));
+}
+
+TEST_F(PusherTest, KeepsTheListOfReferrersWhereTheRegistryDoesNot) {
+  const auto subject = make_image();
+  const auto referrer = [&](const std::string& note) {
+    return with_members(make_image({.layers = {note}}), {{"subject", oci::to_json(subject.manifest)},
+                                                         {"artifactType", "application/x-note"},
+                                                         {"annotations", {{"note", note}}}});
+  };
+  const auto first = referrer("first");
+  const auto second = referrer("second");
+  publish(first, "app:first");
+  publish(second, "app:second");
+  push_lines("app", "first");
+  push_lines("app", "second");
+  push_lines("app", "second");
+  const auto list = registry.find_manifest("app", "sha256-" + subject.manifest.digest.hex());
+  ASSERT_TRUE(list);
+  EXPECT_EQ(list->first, oci::media_type::kOciIndex);
+  const auto entries = nlohmann::json::parse(list->second)["manifests"];
+  ASSERT_EQ(entries.size(), 2U);
+  EXPECT_EQ(entries[0]["digest"], first.manifest.digest.to_string());
+  EXPECT_EQ(entries[0]["size"], first.manifest.size_bytes);
+  EXPECT_EQ(entries[0]["artifactType"], "application/x-note");
+  EXPECT_EQ(entries[1]["annotations"]["note"], "second");
+}
+
+TEST_F(PusherTest, LeavesTheListOfReferrersToARegistryThatKeepsIt) {
+  const auto subject = make_image();
+  publish(with_members(make_image({.layers = {"x"}}), {{"subject", oci::to_json(subject.manifest)}}), "app:1");
+  registry.add_fault({.method = "PUT",
+                      .path = "/v2/app/manifests/1",
+                      .headers = {{"OCI-Subject", subject.manifest.digest.to_string()}}});
+  push_lines("app", "1");
+  EXPECT_FALSE(registry.find_manifest("app", "sha256-" + subject.manifest.digest.hex()));
+}
+
+TEST_F(PusherTest, SendsForeignLayersOnlyWhereThatIsAllowed) {
+  auto image = make_image();
+  image.layers[0].first.media_type = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+  image.layers[1].first.media_type = image.layers[0].first.media_type;
+  image = with_members(image, {{"layers", {oci::to_json(image.layers[0].first), oci::to_json(image.layers[1].first)}}});
+  const auto absent = image.layers[1].first.digest.to_string();
+  image.layers.pop_back();
+  publish(image, "app:1");
+  const auto here = image.layers[0].first.digest.to_string();
+  push_lines("app", "1");
+  EXPECT_EQ(registry.find_manifest("app", "1")->second, image.manifest_bytes);
+  EXPECT_FALSE(registry.find_blob("app", here));
+  options.foreign_layer_registries = {registry.host()};
+  push_lines("app", "1");
+  EXPECT_TRUE(registry.find_blob("app", here));
+  EXPECT_FALSE(registry.find_blob("app", absent));
+}
+
+TEST_F(PusherTest, ShowsWhyAndHowLongItWaits) {
+  const auto image = make_image({.layers = {"layer"}});
+  publish(image, "app:1");
+  const std::string digest = image.layers[0].first.digest.to_string();
+  // Not the fast retries of the other tests: the line has to be seen.
+  options.retry = {.max_attempts = 2, .first_delay = std::chrono::milliseconds(1500)};
+  registry.add_fault({.method = "HEAD", .path = "/v2/app/blobs/" + digest, .status = 503});
+  EXPECT_THAT(
+      push_lines("app", "1"),
+      Contains(testing::MatchesRegex(image.layers[0].first.digest.short_hex() +
+                                     ": Retrying in [12] seconds? \\(received unexpected HTTP status: 503.*\\)")));
 }
 
 TEST_F(PusherTest, PushesExactlyThePlatformAskedFor) {

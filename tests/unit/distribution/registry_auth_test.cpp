@@ -15,7 +15,21 @@ using namespace std::chrono_literals;
 
 class RegistryAuth : public RegistryTest {
  protected:
-  void SetUp() override { registry.add_manifest(repository, "1", kManifestType, "{}"); }
+  void SetUp() override {
+    registry.add_manifest(repository, "1", kManifestType, "{}");
+    options.fresh_token_pause = 1ms;
+  }
+  // As many of those that carry a token.
+  void refuse_heads(int times, const std::string& error) {
+    const std::string challenge = "Bearer realm=\"" + registry.url() + "/token\",service=\"fake\"" +
+                                  (error.empty() ? "" : ",error=\"" + error + "\"");
+    registry.add_fault({.method = "HEAD",
+                        .path = "/v2/*",
+                        .skip = 1,
+                        .times = times,
+                        .status = 401,
+                        .headers = {{"WWW-Authenticate", challenge}}});
+  }
   std::string head_url() const { return "Head \"" + registry.url() + "/v2/team/app/manifests/1\""; }
 };
 
@@ -201,6 +215,84 @@ TEST_F(RegistryAuth, TokenThatIsNeverAcceptedEnds) {
   EXPECT_LE(registry.count("GET", "/token"), 3U);
 }
 
+TEST_F(RegistryAuth, AFreshTokenIsTriedAgainBeforeItIsRenewed) {
+  registry.require_bearer("u", "p");
+  refuse_heads(2, "invalid_token");
+  EXPECT_NO_THROW(client(registry, Access::kPull, password_auth("u", "p")).resolve("1", {}));
+  EXPECT_EQ(registry.count("GET", "/token"), 1U);
+  EXPECT_EQ(registry.count("HEAD", "*"), 4U);
+}
+
+TEST_F(RegistryAuth, ThePauseForAFreshTokenEndsWithTheOperation) {
+  registry.require_bearer("u", "p");
+  refuse_heads(-1, "invalid_token");
+  options.fresh_token_pause = 1h;
+  std::stop_source stop;
+  auto resolving = std::async(std::launch::async, [&] {
+    auto puller = client(registry, Access::kPull, password_auth("u", "p"));
+    return error_of([&] { puller.resolve("1", stop.get_token()); }).code();
+  });
+  ASSERT_TRUE(registry.wait_for_requests(2, "HEAD", "*"));
+  stop.request_stop();
+  EXPECT_EQ(resolving.get(), ErrorCode::kCancelled);
+}
+
+TEST_F(RegistryAuth, ARefusalThatNamesNoInvalidTokenIsFinalAtOnce) {
+  options.fresh_token_pause = 1h;
+  registry.require_bearer("u", "p");
+  for (const std::string error : {"", "insufficient_scope"}) {
+    registry.clear_requests();
+    registry.clear_faults();
+    registry.add_fault({.method = "GET", .path = "/v2/*", .times = -1, .status = 401, .body = "no"});
+    refuse_heads(-1, error);
+    auto puller = client(registry, Access::kPull, password_auth("u", "p"));
+    EXPECT_THROW(puller.resolve("1", {}), RegistryError);
+    EXPECT_EQ(registry.count("GET", "/token"), 1U);
+  }
+}
+
+TEST_F(RegistryAuth, ATokenThatWasLetInIsRenewedWithoutPause) {
+  options.fresh_token_pause = 1h;
+  registry.require_bearer("u", "p");
+  auto puller = client(registry, Access::kPull, password_auth("u", "p"));
+  // Also by an answer that is no success.
+  EXPECT_FALSE(puller.has_blob(oci::digest_of(base::as_bytes("not there")), {}));
+  registry.revoke_tokens();
+  EXPECT_NO_THROW(puller.resolve("1", {}));
+  EXPECT_EQ(registry.count("GET", "/token"), 2U);
+}
+
+TEST_F(RegistryAuth, TriesATokenServerInTroubleAgain) {
+  options.retry = {.max_attempts = 3, .first_delay = 1ms};
+  registry.require_bearer("u", "p");
+  registry.add_fault({.path = "/token", .status = 503});
+  registry.add_fault({.path = "/token", .drop_connection = true});
+  EXPECT_NO_THROW(client(registry, Access::kPull, password_auth("u", "p")).resolve("1", {}));
+  EXPECT_EQ(registry.count("GET", "/token"), 3U);
+}
+
+class OddChallenge : public RegistryTest, public testing::WithParamInterface<std::vector<std::string>> {};
+TEST_P(OddChallenge, IsAnswered) {
+  registry.add_manifest(repository, "1", kManifestType, "{}");
+  registry.require_bearer("u", "p");
+  std::vector<std::string> lines = GetParam();
+  for (std::string& line : lines) {
+    if (const std::size_t at = line.find("REALM"); at != std::string::npos)
+      line.replace(at, 5, registry.url() + "/token");
+  }
+  registry.set_challenges(lines);
+  EXPECT_NO_THROW(client(registry, Access::kPull, password_auth("u", "p")).resolve("1", {}));
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, OddChallenge,
+    testing::Values(std::vector<std::string>{R"(Bearer realm="REALM",service="fake")"},
+                    std::vector<std::string>{"bearer realm=REALM,service=fake"},
+                    std::vector<std::string>{"bearer realm=REALM,scope=repository:team/app:pull,push,service=fake"},
+                    std::vector<std::string>{R"(BEARER Realm = "REALM" , Service="fake",scope="")"},
+                    std::vector<std::string>{R"(Negotiate, Basic realm="x", Bearer realm="REALM",service="fake")"},
+                    std::vector<std::string>{"Negotiate", R"(Basic realm="x")", R"(Bearer realm="REALM")"},
+                    std::vector<std::string>{R"(Bearer realm="", Bearer realm="REALM",service="")"}));
+
 TEST_F(RegistryAuth, FetchesTheScopeThatIsNamed) {
   registry.require_bearer("u", "p");
   registry.add_fault(
@@ -304,6 +396,20 @@ INSTANTIATE_TEST_SUITE_P(
                     TokenBody{"injection", R"({"token":"a\r\nX: y"})", false},
                     TokenBody{"huge", "{\"token\":\"" + std::string(2'000'000, 'x') + "\"}", false}),
     [](const auto& each) { return std::string(each.param.name); });
+
+TEST_F(RegistryAuth, LoginTriesThemWhereEverybodyIsLetIn) {
+  registry.require_bearer("u", "p");
+  const std::string challenge = "bearer realm=" + registry.url() + "/token,service=fake";
+  const auto login = [&](const std::string& user, const std::string& password) {
+    registry.add_fault({.path = "/v2/", .status = 200, .headers = {{"WWW-Authenticate", challenge}}});
+    check_login(http, options, registry.host(), {password_auth(user, password), "x", {}}, logger, {});
+  };
+  EXPECT_NO_THROW(login("u", "p"));
+  EXPECT_EQ(error_of<RegistryError>([&] { login("u", "wrong"); }).code(), ErrorCode::kUnauthenticated);
+  registry.clear_requests();
+  EXPECT_NO_THROW(login("", ""));
+  EXPECT_EQ(registry.requests().size(), 1U);
+}
 
 TEST_F(RegistryAuth, LoginTriesTheCredentials) {
   registry.require_bearer("u", "p");

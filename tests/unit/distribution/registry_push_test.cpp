@@ -15,7 +15,8 @@ class RegistryPush : public RegistryTest {
   UploadResult push(const std::string& bytes, const std::vector<std::string>& mounts = {}, AuthConfig auth = {}) {
     const oci::Descriptor blob{"", digest(bytes), static_cast<std::int64_t>(bytes.size()), {}, {}, {}, {}};
     return client(registry, Access::kPush, std::move(auth))
-        .push_blob(blob, make_body("", bytes), mounts, [this](std::int64_t sent) { sent_bytes = sent; }, {});
+        .push_blob(blob, make_text_content(bytes), mounts,
+                   {.on_sent = [this](std::int64_t sent) { sent_bytes = sent; }, .on_retry = {}}, {});
   }
   static oci::Digest digest(const std::string& bytes) { return oci::digest_of(base::as_bytes(bytes)); }
   bool has(const std::string& bytes) const {

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "distribution/referrers_index.hpp"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.hpp"
+#include "base/json.hpp"
+#include "distribution/body_source.hpp"
+#include "distribution/registry_error.hpp"
+#include "oci/manifest.hpp"
+
+namespace lighterd::distribution {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+
+constexpr int kMaxTries = 4;
+constexpr std::size_t kMaxTagBytes = 128;
+
+base::Json entry_of(const oci::Descriptor& descriptor, const std::string& document) {
+  const base::Json content = base::parse_json(document, "manifest", {.max_bytes = oci::kMaxManifestBytes});
+  base::Json entry;
+  entry["mediaType"] = descriptor.media_type;
+  entry["digest"] = descriptor.digest.to_string();
+  entry["size"] = document.size();
+  std::string type = base::find_string(content, "artifactType").value_or("");
+  const base::Json* config = base::find_object(content, "config");
+  if (type.empty() && config != nullptr) type = base::find_string(*config, "mediaType").value_or("");
+  if (!type.empty()) entry["artifactType"] = type;
+  if (const base::Json* annotations = base::find_object(content, "annotations")) entry["annotations"] = *annotations;
+  return entry;
+}
+
+bool is_conflict(const Answer& answer) {
+  return answer.response.status == 412 || answer.response.status == 409;
+}
+
+// Of the tag as it is now; the index is empty if there is none.
+struct Current {
+  std::string index;
+  std::optional<std::string> etag;
+};
+
+Current get_current(RegistrySession& registry, const Call& call, const std::stop_token& stop) {
+  Answer answer = registry.call(registry.registry(), call, stop);
+  if (answer.response.status == 404) return {};
+  if (!answer.is_success()) throw answer.error();
+  const std::string* etag = answer.response.find_header("ETag");
+  return {std::move(answer.response.body), etag == nullptr ? std::nullopt : std::optional(*etag)};
+}
+
+}  // namespace
+
+std::string referrers_tag(const oci::Digest& subject) {
+  std::string tag = subject.to_string();
+  std::replace(tag.begin(), tag.end(), ':', '-');
+  return tag.substr(0, kMaxTagBytes);
+}
+
+std::optional<std::string> with_referrer(const std::string& index, const oci::Descriptor& descriptor,
+                                         const std::string& document) {
+  base::Json json;
+  if (index.empty()) {
+    json["schemaVersion"] = 2;
+    json["mediaType"] = oci::media_type::kOciIndex;
+    json["manifests"] = base::Json::array();
+  } else {
+    json = base::parse_json(index, "referrers", {.max_bytes = oci::kMaxManifestBytes});
+  }
+  if (!json.is_object() || base::find_array(json, "manifests") == nullptr) {
+    throw Error(ErrorCode::kInvalidArgument, "the tag for referrers holds no index");
+  }
+  base::Json& entries = json["manifests"];
+  const std::string digest = descriptor.digest.to_string();
+  for (const base::Json& entry : entries) {
+    if (entry.is_object() && base::find_string(entry, "digest") == digest) return std::nullopt;
+  }
+  entries.push_back(entry_of(descriptor, document));
+  return base::to_text(json);
+}
+
+void add_referrer(RegistrySession& registry, const std::string& repository_path, const oci::Digest& subject,
+                  const oci::Descriptor& descriptor, const std::string& document, const std::stop_token& stop) {
+  Call get;
+  get.path = repository_path + "/manifests/" + referrers_tag(subject);
+  get.headers = {{"Accept", std::string(oci::media_type::kOciIndex)}};
+  get.max_body_bytes = oci::kMaxManifestBytes;
+  for (int tries = 1;; ++tries) {
+    const Current current = registry.retry([&] { return get_current(registry, get, stop); }, stop);
+    const auto changed = with_referrer(current.index, descriptor, document);
+    if (!changed) return;
+    Call put;
+    put.method = "PUT";
+    put.path = get.path;
+    if (current.etag) put.headers = {{"If-Match", *current.etag}};
+    put.body = make_body(std::string(oci::media_type::kOciIndex), *changed);
+    const auto answer = registry.retry(
+        [&] {
+          Answer each = registry.call(registry.registry(), put, stop);
+          if (!each.is_success() && !is_conflict(each)) throw each.error();
+          return each;
+        },
+        stop);
+    if (answer.is_success()) return;
+    if (tries == kMaxTries) throw answer.error();
+  }
+}
+
+}  // namespace lighterd::distribution
