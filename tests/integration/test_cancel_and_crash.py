@@ -11,7 +11,7 @@ from lib.daemon import STOP_SECONDS, Daemon
 from lib.docker_cli import DockerCli
 from lib.fault_registry import FaultRegistry, Reply, Stall
 from lib.samples import make_small_image
-from lib.store import check_store, list_known_blobs
+from lib.store import check_store, list_known_blobs, list_partials, list_temporaries
 from lib.wait import wait_until
 
 LAYER_BYTES = 3_000_000
@@ -24,8 +24,8 @@ def add_stalled_image(registry: FaultRegistry, after: int = 1_000_000) -> tuple[
     return registry.add(image, "slow/app"), image, registry.stall(f"blobs/{image.layers[-1].digest}", after)
 
 
-def is_ingest_empty(daemon: Daemon) -> bool:
-    return not list((daemon.data_root / "ingest").iterdir())
+def has_partials(daemon: Daemon) -> bool:
+    return bool(list_partials(daemon.data_root))
 
 
 def let_pass(registry: FaultRegistry, image: Image) -> None:
@@ -39,12 +39,12 @@ def test_killing_the_client_stops_the_transfer_within_a_second(daemon: Daemon, c
     name, image, stall = add_stalled_image(fault_registry)
     client = cli.start("pull", name)
     stall.wait_reached()
-    wait_until(lambda: not is_ingest_empty(daemon), "a part of the layer is in ingest/")
+    wait_until(lambda: has_partials(daemon), "a part of the layer is in ingest/")
     killed_at = time.monotonic()
     client.send_signal(signal.SIGKILL)
     client.wait()
     assert stall.wait_disconnect(5) - killed_at < 1
-    wait_until(lambda: is_ingest_empty(daemon), "ingest/ is empty")
+    wait_until(lambda: not list_temporaries(daemon.data_root), "only what can be resumed is in ingest/")
     assert daemon.api.get(f"/images/{name}/json").status == 404
     let_pass(fault_registry, image)
     cli.ok("pull", name)
@@ -137,7 +137,7 @@ def test_sigterm_ends_a_daemon_whose_pull_stalls(daemon: Daemon, fault_registry:
     daemon.terminate()
     assert daemon.wait(STOP_SECONDS) == 0
     assert not daemon.socket.exists()
-    assert is_ingest_empty(daemon)
+    assert not list_temporaries(daemon.data_root)
     stream.close()
 
 
