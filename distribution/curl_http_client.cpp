@@ -98,7 +98,7 @@ struct CurlSession {
   std::unique_ptr<CURLM, MultiCleanup> multi;
   std::unique_ptr<CURL, EasyCleanup> easy;
   std::string origin;  // of the last exchange: where it has a connection to
-  TlsSettings tls;     // of all its connections: libcurl does not tell all of a setting apart when it shares them
+  TlsSettings tls;     // of all its connections: libcurl does not compare private keys before it shares one
 };
 
 bool has_line_break(std::string_view text) {

@@ -178,6 +178,10 @@ def test_client_certificates(
     shutil.copy(key, folder / "me.key")
     daemon.api.pull_well(f"{front.host}/tls/client:1")
     assert front.requests[-1]["client"] == "CN=me"
+    # What is open already was opened with the key that is no longer there.
+    shutil.copy(authority.issue("other", "DNS:other")[1], folder / "me.key")
+    assert f"bad certificate file in {folder}" in failure(daemon, f"{front.host}/tls/client:1")
+    shutil.copy(key, folder / "me.key")
     (folder / "me.cert").unlink()
     assert "missing client certificate me.cert for key me.key" in failure(daemon, f"{front.host}/tls/client:1")
 
