@@ -635,7 +635,7 @@ TransportError Exchange::transport_error(CURL* easy, CURLcode result) const {
       break;
     case CURLE_COULDNT_RESOLVE_PROXY:
       kind = TransportFailure::kResolve;
-      reason = "proxyconnect tcp: lookup of the proxy: no such host";
+      reason = "proxyconnect tcp: lookup " + proxy_name(*proxy_) + ": no such host";
       break;
     case CURLE_COULDNT_CONNECT:
     case CURLE_PROXY:
