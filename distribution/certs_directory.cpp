@@ -34,12 +34,17 @@ std::vector<std::string> folder_names(std::string_view authority) {
   return {name.substr(0, colon) + "_" + name.substr(colon + 1) + "_", name};
 }
 
-// Links are followed: certificates are often mounted or linked into place.
+// Links are followed: certificates are often mounted or linked into place. What is missing is a mistake in the
+// configuration, not an image that is not found.
 std::string read_pem(const fs::path& file) {
-  std::error_code error;
-  const fs::path target = fs::canonical(file, error);
-  if (error) throw base::errno_error(error.value(), "open " + file.string());
-  return base::read_file(target, kMaxPemBytes);
+  try {
+    std::error_code error;
+    const fs::path target = fs::canonical(file, error);
+    if (error) throw base::errno_error(error.value(), "open " + file.string());
+    return base::read_file(target, kMaxPemBytes);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::kInvalidArgument, error.text());
+  }
 }
 
 std::vector<fs::path> list_files(const fs::path& folder) {

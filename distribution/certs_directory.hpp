@@ -30,7 +30,8 @@ class CertsDirectories {
   std::optional<std::filesystem::path> find_hosts_file(std::string_view authority) const;
 
   // What the folder of "host[:port]" adds to verified TLS. Of several client certificates the first by name is taken.
-  // kInvalidArgument for a pair with a missing half (Docker's text) and for a file without a certificate in it.
+  // kInvalidArgument for a pair with a missing half (Docker's text), and for a file that cannot be read or has no
+  // certificate in it.
   TlsSettings read_tls(std::string_view authority) const;
 
  private:
@@ -38,7 +39,7 @@ class CertsDirectories {
   std::vector<std::filesystem::path> roots_;
 };
 
-// Add what the files hold. kInvalidArgument for one without certificate or key, else by errno.
+// Add what the files hold. kInvalidArgument for one that cannot be read or has no certificate or key in it.
 void add_ca(TlsSettings& settings, const std::filesystem::path& file);
 void set_client_certificate(TlsSettings& settings, const ClientFiles& files);
 

@@ -98,7 +98,7 @@ struct CurlSession {
   std::unique_ptr<CURLM, MultiCleanup> multi;
   std::unique_ptr<CURL, EasyCleanup> easy;
   std::string origin;  // of the last exchange: where it has a connection to
-  TlsSettings tls;     // of all its connections: libcurl does not tell all of a setting apart when it shares them
+  TlsSettings tls;     // of all its connections: libcurl does not compare private keys before it shares one
 };
 
 bool has_line_break(std::string_view text) {
@@ -635,7 +635,7 @@ TransportError Exchange::transport_error(CURL* easy, CURLcode result) const {
       break;
     case CURLE_COULDNT_RESOLVE_PROXY:
       kind = TransportFailure::kResolve;
-      reason = "proxyconnect tcp: lookup of the proxy: no such host";
+      reason = "proxyconnect tcp: lookup " + proxy_name(*proxy_) + ": no such host";
       break;
     case CURLE_COULDNT_CONNECT:
     case CURLE_PROXY:

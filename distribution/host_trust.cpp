@@ -16,6 +16,7 @@ namespace lighterd::distribution {
 namespace {
 
 constexpr std::chrono::seconds kLongestLookUp{5};
+constexpr std::size_t kMaxKnownHosts = 32;  // servers name hosts as they like
 
 std::vector<IpAddress> look_up(const std::string& host) {
   addrinfo hints{};
@@ -75,8 +76,16 @@ bool InsecureRegistries::contains(const Url& url) const {
 }
 
 TlsSettings HostTrust::settings_for(const Url& url) const {
-  TlsSettings settings = certs_.read_tls(url.authority());
+  const std::string authority = url.authority();
+  {
+    auto known = known_.lock();
+    const auto found = known->find(authority);
+    if (found != known->end()) return found->second;
+  }
+  TlsSettings settings = certs_.read_tls(authority);
   if (insecure_.contains(url)) settings.verification = TlsVerification::kOff;
+  auto known = known_.lock();
+  if (known->size() < kMaxKnownHosts) known->insert_or_assign(authority, settings);
   return settings;
 }
 

@@ -3,9 +3,11 @@
 // system's (registry-protocol.md A2, A3; security-reliability A.2 22).
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include "base/synchronized.hpp"
 #include "distribution/certs_directory.hpp"
 #include "distribution/network_address.hpp"
 #include "distribution/tls_settings.hpp"
@@ -26,20 +28,20 @@ class InsecureRegistries {
   std::vector<Cidr> networks_;
 };
 
-// Immutable; each call reads the files anew.
+// Of one operation: a host is looked up, and its files are read, once. Thread-safe.
 class HostTrust {
  public:
   HostTrust(InsecureRegistries insecure, CertsDirectories certs)
       : insecure_(std::move(insecure)), certs_(std::move(certs)) {}
 
   const CertsDirectories& certs() const { return certs_; }
-  bool is_insecure(const Url& url) const { return insecure_.contains(url); }
   // Throws as CertsDirectories::read_tls.
   TlsSettings settings_for(const Url& url) const;
 
  private:
   InsecureRegistries insecure_;
   CertsDirectories certs_;
+  mutable base::Synchronized<std::map<std::string, TlsSettings>> known_;  // by authority
 };
 
 }  // namespace lighterd::distribution

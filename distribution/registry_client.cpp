@@ -532,7 +532,7 @@ void check_login(HttpClient& http, const RegistryOptions& options, const std::st
   RegistryOptions without_own = options;
   // The client's credentials are what is asked about.
   without_own.auth_file.clear();
-  RegistrySession session(http, without_own, domain, Access::kPush, {}, std::move(context), logger);
+  RegistrySession session(http, without_own, domain, Access::kLogin, {}, std::move(context), logger);
   Call call;
   call.must_authorize = has_credentials;
   const Answer answer = session.call(session.registry(), call, stop);

@@ -50,7 +50,7 @@ struct OperationContext {
   RetryListener on_retry = {};  // told of every wait of a request; empty: nobody
 };
 
-enum class Access { kPull, kPush };
+enum class Access { kPull, kPush, kLogin };
 
 struct FetchedManifest {
   oci::Descriptor descriptor;  // media_type: the Content-Type, parameters stripped, "" if it said nothing

@@ -62,6 +62,18 @@ Endpoint::Options make_registry(const Scene& scene) {
   return options;
 }
 
+void add_certificates(TlsSettings& tls, const HostEntry& entry, const std::filesystem::path& file) {
+  if (entry.ca_files.empty() && !entry.client) return;
+  tls.origin = file.string();
+  try {
+    for (const auto& ca : entry.ca_files) add_ca(tls, ca);
+    if (entry.client) set_client_certificate(tls, *entry.client);
+  } catch (Error& error) {
+    error.add_context(file.string());
+    throw;
+  }
+}
+
 Endpoint::Options make_host(const HostEntry& entry, Endpoint::Kind kind, const std::filesystem::path& file,
                             const Scene& scene) {
   Endpoint::Options options;
@@ -79,9 +91,7 @@ Endpoint::Options make_host(const HostEntry& entry, Endpoint::Kind kind, const s
   options.headers = entry.headers;
   options.authorization = entry.authorization;
   options.dial_timeout = entry.dial_timeout;
-  for (const auto& ca : entry.ca_files) add_ca(options.tls, ca);
-  if (entry.client) set_client_certificate(options.tls, *entry.client);
-  if (!entry.ca_files.empty() || entry.client) options.tls.origin = file.string();
+  add_certificates(options.tls, entry, file);
   if (entry.skip_verify) {
     options.tls.verification = *entry.skip_verify ? TlsVerification::kOff : TlsVerification::kRequired;
     if (!*entry.skip_verify && options.scheme == Scheme::kUndecided) options.scheme = Scheme::kHttps;
@@ -90,16 +100,21 @@ Endpoint::Options make_host(const HostEntry& entry, Endpoint::Kind kind, const s
 }
 
 bool serves(const Endpoint::Options& options, Access access) {
+  if (access == Access::kLogin) return options.kind == Endpoint::Kind::kRegistry;
   if (access == Access::kPush) return options.capabilities.has(Capability::kPush);
   return options.capabilities.has(Capability::kPull) || options.capabilities.has(Capability::kResolve);
 }
 
 // All that there are, whatever they can.
-std::vector<Endpoint::Options> list_hosts(const RegistryOptions& options, const Scene& scene, base::Logger& logger) {
+std::vector<Endpoint::Options> list_hosts(const RegistryOptions& options, const Scene& scene, Access access,
+                                          base::Logger& logger) {
   std::vector<Endpoint::Options> hosts;
   HostsFile file;
   const auto path = scene.trust->certs().find_hosts_file(scene.domain);
   if (path) file = read_hosts_toml(*path);
+  // Credentials are asked about where they are for.
+  const bool is_elsewhere = file.server.base && !is_same_host(*file.server.base, scene.registry);
+  if (access == Access::kLogin && is_elsewhere) return {make_registry(scene)};
   if (scene.domain == kHubDomain && file.hosts.empty()) {
     for (const std::string& mirror : options.mirrors) {
       try {
@@ -160,7 +175,7 @@ std::vector<std::unique_ptr<Endpoint>> make_endpoints(const RegistryOptions& opt
                                                        CertsDirectories(options.certs_roots));
   const Scene scene{domain, parse_url("https://" + registry_host(domain) + "/v2/"), trust};
   Endpoints endpoints;
-  for (Endpoint::Options& host : list_hosts(options, scene, logger)) {
+  for (Endpoint::Options& host : list_hosts(options, scene, access, logger)) {
     if (!serves(host, access)) continue;
     endpoints.push_back(std::make_unique<Endpoint>(std::move(host)));
     if (access == Access::kPush) break;

@@ -85,7 +85,8 @@ class Endpoint {
 };
 
 // The hosts of hosts.toml in the order of the file, then its server; without one the registry alone. Mirrors of Hub go
-// in front where docker.io has no other host. A push has one endpoint, the first that can; none: kPermissionDenied.
+// in front where docker.io has no other host. A push has one endpoint, the first that can; none: kPermissionDenied. A
+// login has the registry itself.
 // Reads certs.d, and may look up names (blocks). Throws kInvalidArgument for a file there that is wrong; a mirror that
 // is not a URL is left out with a warning.
 std::vector<std::unique_ptr<Endpoint>> make_endpoints(const RegistryOptions& options, const std::string& domain,

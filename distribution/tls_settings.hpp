@@ -13,7 +13,7 @@ namespace lighterd::distribution {
 
 enum class TlsVerification { kRequired, kOff };
 
-// A value: connections are shared by requests of equal settings only.
+// A value: connections are shared by requests of equal settings only. The texts for errors do not count.
 struct TlsSettings {
   TlsVerification verification = TlsVerification::kRequired;
   // PEM files, trusted beside the system's roots.
@@ -26,7 +26,10 @@ struct TlsSettings {
   // Where the certificates above came from, for the errors about them.
   std::string origin;
 
-  bool operator==(const TlsSettings&) const = default;
+  bool operator==(const TlsSettings& other) const {
+    return verification == other.verification && extra_ca_pems == other.extra_ca_pems &&
+           client_certificate_pem == other.client_certificate_pem && client_key_pem == other.client_key_pem;
+  }
 };
 
 // Null: the defaults.

@@ -97,7 +97,7 @@ def start(make_daemon: Callable[..., Daemon], certs: Certs) -> Iterator[Callable
     def make(*arguments: str, env: dict[str, str] | None = None) -> Daemon:
         proxies = {name: "" for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "HTTP_PROXY",
                                          "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")}
-        daemon = make_daemon(f"d{len(started)}", arguments=["--certs-dir", str(certs.root), "--transfer-retry-delay", "10ms", *arguments],
+        daemon = make_daemon(f"d{len(started)}", arguments=["--certs-dir", str(certs.root), *arguments],
                              env={**proxies, **(env or {})})
         started.append(daemon)
         return daemon.start()
@@ -178,6 +178,10 @@ def test_client_certificates(
     shutil.copy(key, folder / "me.key")
     daemon.api.pull_well(f"{front.host}/tls/client:1")
     assert front.requests[-1]["client"] == "CN=me"
+    # What is open already was opened with the key that is no longer there.
+    shutil.copy(authority.issue("other", "DNS:other")[1], folder / "me.key")
+    assert f"bad certificate file in {folder}" in failure(daemon, f"{front.host}/tls/client:1")
+    shutil.copy(key, folder / "me.key")
     (folder / "me.cert").unlink()
     assert "missing client certificate me.cert for key me.key" in failure(daemon, f"{front.host}/tls/client:1")
 
@@ -282,7 +286,6 @@ def test_a_mirror_that_fails_leads_to_the_registry(
     assert "registry mirror failed" in daemon.log_text()
 
 
-@pytest.mark.xfail(reason="a blob that one host began is not yet gone on with at the next", strict=False)
 def test_a_mirror_that_stalls_leads_to_the_registry(
         start: Callable[..., Daemon], certs: Certs, registry: DockerRegistry, fault_registry: FaultRegistry) -> None:
     image = make_small_image("stalls")

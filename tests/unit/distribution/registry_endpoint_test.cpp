@@ -108,6 +108,17 @@ capabilities = ["push"]
   }
 }
 
+TEST_F(EndpointTest, LoginAsksTheRegistryItself) {
+  options.mirrors = {"https://m.example"};
+  EXPECT_EQ(urls("docker.io", Access::kLogin), Urls{"https://registry-1.docker.io/v2/a"});
+  write("reg.example/hosts.toml", "capabilities = ['push']\nheader = {X-A = '1'}\n[host.'https://a.example']\n");
+  EXPECT_EQ(urls("reg.example", Access::kLogin), Urls{"https://reg.example/v2/a"});
+  EXPECT_EQ(make("reg.example", Access::kLogin)[0]->headers().size(), 1U);
+  write("reg.example/hosts.toml", "server = 'https://upstream.example'\nheader = {X-A = '1'}\n");
+  EXPECT_EQ(urls("reg.example", Access::kLogin), Urls{"https://reg.example/v2/a"});
+  EXPECT_TRUE(make("reg.example", Access::kLogin)[0]->headers().empty());
+}
+
 TEST_F(EndpointTest, AHostIsSpokenToAsItsEntrySays) {
   write("reg.example/hosts.toml", R"([host."https://a.example"]
 ca = "mirror.pem"
@@ -180,7 +191,14 @@ TEST_F(EndpointTest, ABrokenFileIsAnError) {
     EXPECT_NE(error.text().find("hosts.toml:1:"), std::string::npos) << error.text();
   }
   write("reg.example/hosts.toml", "[host.'https://a.example']\nca = 'missing.pem'\n");
-  EXPECT_THROW(make("reg.example"), base::Error);
+  try {
+    make("reg.example");
+    FAIL() << "no error";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ErrorCode::kInvalidArgument);
+    EXPECT_NE(error.text().find("hosts.toml"), std::string::npos) << error.text();
+    EXPECT_NE(error.text().find("missing.pem"), std::string::npos) << error.text();
+  }
 }
 
 }  // namespace
