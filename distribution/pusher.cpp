@@ -13,6 +13,7 @@
 #include "distribution/body_source.hpp"
 #include "distribution/push_plan.hpp"
 #include "distribution/registry_error.hpp"
+#include "distribution/retry_reporter.hpp"
 
 namespace lighterd::distribution {
 
@@ -50,14 +51,21 @@ class PushOperation {
         progress_(progress),
         stop_(std::move(stop)),
         client_(std::make_shared<RegistryClient>(services.http, services.registries, request.repository, Access::kPush,
-                                                 request.context, services.logger)),
-        lease_(services.content.make_lease("push " + request.repository.familiar())) {}
+                                                 with_listener(request.context), services.logger)),
+        lease_(services.content.make_lease("push " + request.repository.familiar())) {
+    waits_.start(progress);
+  }
 
   void run() {
     for (const auto& name : names()) push_tag(name);
   }
 
  private:
+  OperationContext with_listener(OperationContext context) const {
+    context.on_retry = waits_.listener();
+    return context;
+  }
+
   std::vector<oci::Reference> names() {
     const std::string familiar = request_.repository.familiar();
     if (request_.tag) return {oci::Reference(request_.repository).with_tag(*request_.tag)};
@@ -145,15 +153,9 @@ class PushOperation {
     report_aux(note);
   }
 
-  // What the uploading thread tells beside the bytes.
-  struct UploadNews {
-    std::optional<UploadResult> result;
-    RetryNotice retry;
-    std::chrono::steady_clock::time_point next_try;
-  };
   struct Upload {
     oci::Descriptor blob;
-    std::shared_ptr<base::Synchronized<UploadNews>> news;
+    std::shared_ptr<base::Synchronized<std::optional<UploadResult>>> result;
     Watch watch;
     std::int64_t reported_bytes = 0;
     std::string retry_text = {};  // the line's, while it waits
@@ -179,25 +181,19 @@ class PushOperation {
   }
 
   Upload start(const oci::Descriptor& blob) {
-    auto news = std::make_shared<base::Synchronized<UploadNews>>();
-    auto work = [&content = services_.content, client = client_, blob, news, candidates = mount_candidates(blob)](
+    auto result = std::make_shared<base::Synchronized<std::optional<UploadResult>>>();
+    auto work = [&content = services_.content, client = client_, blob, result, candidates = mount_candidates(blob)](
                     Transfer& transfer, std::stop_token stop) {
       const UploadWatcher watcher{.on_sent = [&transfer](std::int64_t sent) { transfer.set_current_bytes(sent); },
-                                  .on_retry =
-                                      [&news](const RetryNotice& notice) {
-                                        auto locked = news->lock();
-                                        locked->retry = notice;
-                                        locked->next_try = std::chrono::steady_clock::now() + notice.delay;
-                                      }};
+                                  .on_retry = [&transfer](const RetryNotice& notice) { transfer.set_wait(notice); }};
       const auto bytes =
           make_file_content(content.open_blob(blob.digest), content.blob_path(blob.digest), blob.size_bytes);
-      UploadResult result = client->push_blob(blob, bytes, candidates, watcher, std::move(stop));
-      news->lock()->result = std::move(result);
+      *result->lock() = client->push_blob(blob, bytes, candidates, watcher, std::move(stop));
     };
     // Of this operation alone: the same blob may be on its way to the same place with other credentials.
     Watch watch =
         services_.uploads.join(lease_.id() + " " + blob.digest.to_string(), client_->registry(), std::move(work));
-    return {blob, std::move(news), std::move(watch)};
+    return {blob, std::move(result), std::move(watch)};
   }
 
   std::vector<std::string> mount_candidates(const oci::Descriptor& blob) {
@@ -225,11 +221,11 @@ class PushOperation {
     if (upload.watch->state() == Transfer::State::kFailed) upload.watch->rethrow();
     if (upload.watch->state() == Transfer::State::kDone) {
       upload.done = true;
-      if (is_shown(upload.blob)) report(upload.blob, result_text(*upload.news->lock()->result));
+      if (is_shown(upload.blob)) report(upload.blob, result_text(**upload.result->lock()));
       return;
     }
     if (!is_shown(upload.blob)) return;
-    std::string waiting = retry_text(*upload.news->lock());
+    std::string waiting = retry_text(upload.watch);
     const bool has_changed = waiting != upload.retry_text;
     upload.retry_text = std::move(waiting);
     if (!upload.retry_text.empty()) {
@@ -243,10 +239,11 @@ class PushOperation {
   }
 
   // Empty unless it waits for the next try.
-  static std::string retry_text(const UploadNews& news) {
-    const auto left = std::chrono::ceil<std::chrono::seconds>(news.next_try - std::chrono::steady_clock::now()).count();
-    if (left <= 0) return {};
-    return "Retrying in " + std::to_string(left) + (left == 1 ? " second (" : " seconds (") + news.retry.reason + ")";
+  static std::string retry_text(const Watch& watch) {
+    const auto wait = watch->find_wait();
+    if (!wait) return {};
+    const auto left = wait->deadline - std::chrono::steady_clock::now();
+    return retry_status(std::chrono::ceil<std::chrono::milliseconds>(left), wait->reason);
   }
 
   static std::string result_text(const UploadResult& result) {
@@ -304,6 +301,7 @@ class PushOperation {
   const PushRequest& request_;
   ProgressSink& progress_;
   std::stop_token stop_;
+  RetryReporter waits_;  // of manifests; layers have lines of their own
   std::shared_ptr<RegistryClient> client_;
   imagestore::Lease lease_;
 };

@@ -10,6 +10,7 @@ import pytest
 from image_maker import Image, make_image, make_layer
 from lib.api import Api, encode_auth
 from lib.cutting_proxy import CuttingProxy
+from lib.daemon import Daemon
 from lib.docker_registry import DockerRegistry
 from lib.nginx_front import NginxFront
 from lib.samples import HOST_PLATFORM, make_platforms, random_bytes
@@ -66,8 +67,11 @@ def check_is_there(registry: DockerRegistry, repository: str, image: Image) -> N
     assert registry.get(repository, "1").digest == image.digest
 
 
-def test_a_cut_at_ninety_percent_costs_one_chunk(api: Api, big: tuple[str, Image], second_registry: DockerRegistry,
-                                                 front: NginxFront, make_proxy: MakeProxy) -> None:
+def test_a_cut_at_ninety_percent_costs_one_chunk(make_daemon: Callable[..., Daemon], big: tuple[str, Image],
+                                                 second_registry: DockerRegistry, front: NginxFront,
+                                                 make_proxy: MakeProxy) -> None:
+    # Long enough to be shown.
+    api = make_daemon("patient", arguments=["--transfer-retry-delay", "1s"]).start().api
     source, image = big
     proxy = make_proxy(front.port)
     carry(api, source, f"{proxy.host}/push/resumed:1")

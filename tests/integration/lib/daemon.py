@@ -29,8 +29,9 @@ class Daemon:
         self.data_root = data_root or folder / "data"
         self.socket = socket or folder / "lighterd.sock"
         self.log = folder / "lighterd.log"
+        delay = () if "--transfer-retry-delay" in arguments else ("--transfer-retry-delay", "20ms")
         self.command = [str(binary), "-H", f"unix://{self.socket}", "--data-root", str(self.data_root), "--debug",
-                        "--transfer-retry-delay", "20ms", *arguments]
+                        *delay, *arguments]
         self.api = Api(self.socket)
         self._env = {**os.environ, **(env or {})}
         self._process: Process | None = None
