@@ -61,21 +61,20 @@ std::optional<Answer> BlobUploader::mount(const oci::Digest& digest, const std::
   try {
     Answer answer = registry_.call(registry_.registry(), call, stop);
     if (is_ok(answer, {201, 202})) return answer;
-    if (answer.response.status == 429 || answer.response.status >= 500) throw answer.error();
-  } catch (const RegistryError& error) {
-    // No token for that pair of scopes.
-    if (error.status() == 429 || error.status() >= 500) throw;
+  } catch (const Error& error) {
+    // No token for that pair of scopes, a connection that broke: the upload can do without.
+    if (error.code() == ErrorCode::kCancelled) throw;
   }
   return std::nullopt;
 }
 
 BlobUploader::Mount BlobUploader::mount_from_any(const oci::Descriptor& descriptor,
-                                                 const std::vector<std::string>& candidates, UploadRetry& retry,
+                                                 const std::vector<std::string>& candidates,
                                                  const std::stop_token& stop) {
   Mount result;
   const std::size_t tries = std::min(candidates.size(), mount_tries(descriptor.size_bytes));
   for (std::size_t i = 0; i < tries; ++i) {
-    const auto answer = retry.run([&] { return mount(descriptor.digest, candidates[i], stop); }, stop);
+    const auto answer = mount(descriptor.digest, candidates[i], stop);
     if (!answer) continue;
     if (answer->response.status == 201) {
       if (result.session) result.session->abandon(kAbandonTimeout);
@@ -141,7 +140,7 @@ UploadResult BlobUploader::push(const oci::Descriptor& descriptor, const UploadC
   UploadRetry retry(registry_.retry_policy(), std::min(kLeastProgressBytes, options_.chunk_bytes), watcher.on_retry);
   const auto is_there = [&] { return has_blob(digest, stop); };
   if (retry.run(is_there, stop)) return {UploadResult::Kind::kExisted, {}};
-  Mount mounted = mount_from_any(descriptor, mount_candidates, retry, stop);
+  Mount mounted = mount_from_any(descriptor, mount_candidates, stop);
   if (!mounted.from.empty()) return {UploadResult::Kind::kMounted, std::move(mounted.from)};
   std::optional<UploadSession> session = std::move(mounted.session);
   for (;;) {

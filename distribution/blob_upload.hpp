@@ -36,7 +36,7 @@ class BlobUploader {
   };
   Call call(const char* method, const std::string& path) const;
   Mount mount_from_any(const oci::Descriptor& descriptor, const std::vector<std::string>& candidates,
-                       UploadRetry& retry, const std::stop_token& stop);
+                       const std::stop_token& stop);
   std::optional<Answer> mount(const oci::Digest& digest, const std::string& from, const std::stop_token& stop);
   UploadSession start(const std::stop_token& stop);
   void send(std::optional<UploadSession>& session, const oci::Descriptor& descriptor, const UploadContent& content,

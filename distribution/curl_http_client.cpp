@@ -470,7 +470,7 @@ void Exchange::take_header(std::string_view line) {
   received_ = true;
   header_bytes_ += line.size();
   if (header_bytes_ > kMaxHeaderBytes || response_.headers.size() > kMaxHeaders) {
-    throw TransportError(TransportFailure::kBroken, ErrorCode::kUnavailable,
+    throw TransportError(TransportFailure::kMalformed, ErrorCode::kUnavailable,
                          describe_request(request_.method, request_.url) + ": response header too large");
   }
   if (head_complete_) return;  // a trailer

@@ -70,7 +70,8 @@ struct HttpResponse {
 };
 
 // Why no response came. kind decides about http fallback, the next endpoint, and whether another try makes sense: a
-// certificate that does not verify and a proxy that refuses us stay as they are until somebody changes something. The
+// certificate that does not verify, a proxy that refuses us and a malformed answer stay as they are until somebody
+// changes something. The
 // code is kUnavailable (kDeadlineExceeded for time-outs, kPermissionDenied for kProxyRefused).
 enum class TransportFailure {
   kResolve,
@@ -80,6 +81,7 @@ enum class TransportFailure {
   kProxyRefused,
   kTimeout,
   kBroken,
+  kMalformed,  // an answer that is none, or has a head too large to be read
 };
 class TransportError : public base::Error {
  public:

@@ -63,9 +63,8 @@ void LayerFetch::start(Item& item) {
   }
   item.watch = services_.downloads.join(item.descriptor.digest.to_string(), client_->registry(),
                                         make_fetch(services_, item.descriptor, item.kind), client_);
-  item.was_leader = item.watch.is_leader();
   // Somebody else's credentials fetch it: ours have to be good for it as well (security-reliability A.2/24).
-  if (!item.was_leader && item.watch->is_foreign(client_->identity()))
+  if (!item.watch.is_leader() && item.watch->is_foreign(client_->identity()))
     client_->require_blob(item.descriptor.digest, stop_);
 }
 
@@ -82,9 +81,9 @@ void LayerFetch::finish(Item& item) {
   report(item, "Pull complete");
 }
 
-// The transfer that was joined ran with somebody else's credentials and failed: it is tried once with our own.
+// Somebody else's transfer failed before it came to our client: that is tried then.
 bool LayerFetch::restart_after_foreign_failure(Item& item) {
-  if (item.was_leader) return false;
+  if (item.watch->has_tried(client_->identity())) return false;
   item.watch = Watch();
   start(item);
   return true;

@@ -32,7 +32,6 @@ class LayerFetch {
     oci::Descriptor descriptor;
     imagestore::BlobKind kind;
     Watch watch;
-    bool was_leader = false;
     std::int64_t reported_bytes = -1;
     std::string reported_wait = {};
     bool done = false;

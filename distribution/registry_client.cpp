@@ -30,7 +30,7 @@ constexpr std::string_view kAccept =
 constexpr std::size_t kMaxTagPageBytes = 16 * 1024 * 1024;
 constexpr std::size_t kMaxTags = 1'000'000;
 // A registry looks for everything that a manifest names before it answers.
-constexpr std::chrono::minutes kStoreTimeout{1};
+constexpr int kStorePatience = 6;
 constexpr int kMaxTagPages = 10'000;
 constexpr std::int64_t kLargeBlobBytes = 32 * 1024 * 1024;
 
@@ -504,7 +504,7 @@ ManifestPut RegistryClient::put_manifest(const std::string& reference, const std
   RegistrySession& session = repository_->session();
   Call call = repository_->call("PUT", "manifests/" + reference);
   call.body = make_body(media_type, bytes);
-  call.answer_timeout = kStoreTimeout;
+  call.answer_patience = kStorePatience;
   // Looked for before every try: the answer to one that worked may have been lost.
   const auto put = [&]() -> std::optional<Answer> {
     const Answer known = session.call(session.registry(), repository_->manifest_call("HEAD", reference), stop);

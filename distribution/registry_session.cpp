@@ -237,7 +237,7 @@ HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& 
   request.body = call.body;
   request.total_timeout = call.total_timeout;
   request.stall_timeout = options_.stall_timeout;
-  request.answer_timeout = call.answer_timeout;
+  request.answer_timeout = options_.stall_timeout * call.answer_patience;
   request.on_wait = on_retry_;
   if (call.total_timeout.count() > 0) request.patience = std::min(request.patience, call.total_timeout);
   // Who waits for a mirror could ask the next one meanwhile.

@@ -37,7 +37,7 @@ struct Call {
   // A challenge is answered although the request succeeded without: the credentials are what is asked about.
   bool must_authorize = false;
   // As in HttpRequest.
-  std::chrono::milliseconds answer_timeout{0};
+  int answer_patience = 1;  // so many stall timeouts may pass between the body and the answer
   std::chrono::milliseconds total_timeout{0};
 };
 

@@ -34,9 +34,9 @@ FailureKind classify_status(int status) {
 }
 
 FailureKind classify_transport(const TransportError& error) {
-  if (error.kind() == TransportFailure::kCertificate || error.kind() == TransportFailure::kProxyRefused) {
-    return FailureKind::kFinal;
-  }
+  constexpr std::array kFinal = {TransportFailure::kCertificate, TransportFailure::kProxyRefused,
+                                 TransportFailure::kMalformed};
+  if (std::find(kFinal.begin(), kFinal.end(), error.kind()) != kFinal.end()) return FailureKind::kFinal;
   const bool no_connection = error.kind() == TransportFailure::kResolve || error.kind() == TransportFailure::kConnect;
   // A peer that does not speak TLS will not learn it; one that broke off the handshake may be restarting.
   const bool is_doubtful = no_connection || error.kind() == TransportFailure::kTls;

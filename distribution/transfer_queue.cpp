@@ -29,19 +29,31 @@ std::optional<Transfer::Wait> Transfer::find_wait() const {
   return *wait;
 }
 
-TransferSources::Client TransferSources::current() const {
+TransferSources::Client TransferSources::current() {
   auto state = state_.lock();
-  return state->clients.empty() ? nullptr : state->clients[state->current];
+  if (state->clients.empty()) return nullptr;
+  Client client = state->clients[state->current];
+  state->tried.insert(client->identity());
+  return client;
 }
 
 bool TransferSources::advance(const Client& failed) {
   auto state = state_.lock();
   // Another connection of the transfer has done it already.
   if (state->clients.empty() || state->clients[state->current] != failed) return true;
-  state->current = (state->current + 1) % state->clients.size();
-  if (++state->failed < state->clients.size()) return true;
-  state->failed = 0;
-  return false;
+  state->failed.insert(failed->identity());
+  const auto next = std::find_if(state->clients.begin(), state->clients.end(),
+                                 [&](const Client& client) { return !state->failed.contains(client->identity()); });
+  if (next == state->clients.end()) {
+    state->failed.clear();
+    return false;
+  }
+  state->current = static_cast<std::size_t>(next - state->clients.begin());
+  return true;
+}
+
+bool TransferSources::was_tried(const std::string& identity) const {
+  return state_.lock()->tried.contains(identity);
 }
 
 std::size_t TransferSources::count(const std::string& identity) const {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -29,17 +30,20 @@ class TransferSources {
   using Client = std::shared_ptr<RegistryClient>;
 
   // The one to use now; null if the transfer was joined without any.
-  Client current() const;
-  // `failed` did not do. Whether there is another that did not fail since the last call that returned false.
+  Client current();
+  // `failed` did not do. Whether there is another identity that did not fail since the last call that returned false.
   bool advance(const Client& failed);
   std::size_t count(const std::string& identity) const;
+  // Whether a client of that identity was ever used.
+  bool was_tried(const std::string& identity) const;
 
  private:
   friend class TransferQueue;
   struct State {
     std::vector<Client> clients;
     std::size_t current = 0;
-    std::size_t failed = 0;
+    std::set<std::string> failed;  // identities, in this round
+    std::set<std::string> tried;
   };
   void add(Client client);
   void remove(const Client& client);  // the last one stays
@@ -69,6 +73,7 @@ class Transfer {
 
   // Whether none of the sources but one's own has that identity (RegistryClient).
   bool is_foreign(const std::string& identity) const { return sources_.count(identity) < 2; }
+  bool has_tried(const std::string& identity) const { return sources_.was_tried(identity); }
 
   // Throws a copy of what the work threw, once the state is kFailed.
   void rethrow() const;

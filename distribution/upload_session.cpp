@@ -15,8 +15,8 @@ using base::Error;
 using base::ErrorCode;
 
 // A registry may copy or hash what it got before it answers.
-constexpr std::chrono::minutes kCommitTimeout{5};
-constexpr std::chrono::minutes kChunkTimeout{1};
+constexpr int kCommitPatience = 30;
+constexpr int kChunkPatience = 6;
 
 std::optional<std::int64_t> as_size(std::string_view text) {
   const auto number = base::parse_unsigned(text);
@@ -74,7 +74,7 @@ std::optional<std::int64_t> UploadSession::send_chunk(std::int64_t offset_bytes,
   call.headers = {
       {"Content-Range", std::to_string(offset_bytes) + "-" + std::to_string(offset_bytes + body.length_bytes - 1)}};
   call.body = body;
-  call.answer_timeout = kChunkTimeout;
+  call.answer_patience = kChunkPatience;
   const Answer answer = registry_.call(registry_.registry(), call, stop);
   if (!answer.is_success()) throw answer.error();
   follow(answer);
@@ -92,7 +92,7 @@ void UploadSession::commit(const oci::Digest& digest, const RequestBody& rest, c
   Call call = this->call("PUT");
   call.at->add_query("digest=" + base::percent_encode(digest.to_string()));
   call.body = rest;
-  call.answer_timeout = kCommitTimeout;
+  call.answer_patience = kCommitPatience;
   const Answer answer = registry_.call(registry_.registry(), call, stop);
   const int status = answer.response.status;
   if (status != 200 && status != 201 && status != 202 && status != 204) throw answer.error();

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <future>
 #include <thread>
 
+#include "base/file.hpp"
 #include "distribution/body_source.hpp"
 #include "distribution/curl_http_client.hpp"
 #include "tests/support/fake_registry.hpp"
@@ -134,6 +137,7 @@ TEST_F(HttpCurlClient, PlaintextPeerIsATlsFailure) {
 struct BrokenCase {
   const char* name;
   Fault fault;
+  TransportFailure kind = TransportFailure::kBroken;
 };
 class HttpBroken : public testing::TestWithParam<BrokenCase> {};
 TEST_P(HttpBroken, IsATransportError) {
@@ -146,28 +150,79 @@ TEST_P(HttpBroken, IsATransportError) {
     http.perform(request, nullptr, 1000, {});
     FAIL() << "no error";
   } catch (const TransportError& error) {
-    EXPECT_EQ(error.kind(), TransportFailure::kBroken) << error.text();
+    EXPECT_EQ(error.kind(), GetParam().kind) << error.text();
     EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
   }
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, HttpBroken,
-    testing::Values(BrokenCase{"dropped", {.drop_connection = true}},
-                    BrokenCase{"truncated", {.body = std::string(500, 'x'), .cut_after_bytes = 100}},
-                    BrokenCase{"garbage", {.raw = "not http at all\r\n\r\n"}},
-                    BrokenCase{"half_head", {.raw = "HTTP/1.1 200 OK\r\nContent-Le"}},
-                    BrokenCase{"bad_chunk", {.raw = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nabc"}},
-                    BrokenCase{"cut_chunk",
-                               {.raw = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n"}},
-                    BrokenCase{"headers", {.headers = {{"X-Long", std::string(70'000, 'x')}}}},
-                    BrokenCase{"header_count",
-                               {.raw = "HTTP/1.1 200 OK\r\n" +
-                                       [] {
-                                         std::string lines;
-                                         for (int i = 0; i < 1000; ++i) lines += "A: b\r\n";
-                                         return lines;
-                                       }()}}),
+    testing::Values(
+        BrokenCase{"dropped", {.drop_connection = true}},
+        BrokenCase{"truncated", {.body = std::string(500, 'x'), .cut_after_bytes = 100}},
+        BrokenCase{"garbage", {.raw = "not http at all\r\n\r\n"}},
+        BrokenCase{"half_head", {.raw = "HTTP/1.1 200 OK\r\nContent-Le"}},
+        BrokenCase{"bad_chunk", {.raw = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nabc"}},
+        BrokenCase{"cut_chunk", {.raw = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n"}},
+        BrokenCase{"headers", {.headers = {{"X-Long", std::string(70'000, 'x')}}}, TransportFailure::kMalformed},
+        BrokenCase{"header_count",
+                   {.raw = "HTTP/1.1 200 OK\r\n" +
+                           [] {
+                             std::string lines;
+                             for (int i = 0; i < 1000; ++i) lines += "A: b\r\n";
+                             return lines;
+                           }()},
+                   TransportFailure::kMalformed}),
     [](const auto& each) { return std::string(each.param.name); });
+
+// A listener of ::1 whose connections nobody accepts: they are made, and then silent.
+base::UniqueFd listen_in_vain(std::uint16_t port) {
+  base::UniqueFd fd(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  address.sin6_port = htons(port);
+  if (!fd || bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(fd.get(), 16) != 0)
+    return {};
+  return fd;
+}
+
+TEST_F(HttpCurlClient, AnotherAddressIsTriedAfterOneThatStalled) {
+  const base::UniqueFd silent = listen_in_vain(server.port());
+  if (!silent) GTEST_SKIP() << "this machine has no IPv6 loopback";
+  HttpRequest request;
+  request.url = "http://localhost:" + std::to_string(server.port()) + "/v2/";
+  request.stall_timeout = std::chrono::milliseconds(200);
+  request.avoid = {*find_ip_address("127.0.0.1")};
+  const auto error = failure<TransportError>(request);
+  if (error.kind() == TransportFailure::kConnect) GTEST_SKIP() << "localhost has no IPv6 address here";
+  EXPECT_EQ(error.kind(), TransportFailure::kTimeout) << error.text();
+  ASSERT_TRUE(error.peer());
+  EXPECT_FALSE(error.peer()->is_ipv4());
+  request.avoid = {*error.peer()};
+  EXPECT_EQ(perform(request, 1000).status, 200);
+  request.avoid.push_back(*find_ip_address("127.0.0.1"));
+  EXPECT_EQ(failure<TransportError>(request).kind(), TransportFailure::kConnect);
+}
+
+TEST_F(HttpCurlClient, ADripIsNoProgress) {
+  server.add_fault({.body = std::string(500, 'x'), .chunk_bytes = 1, .chunk_pause = std::chrono::milliseconds(20)});
+  HttpRequest request = get("/v2/");
+  request.stall_timeout = std::chrono::milliseconds(200);
+  const auto error = failure<TransportError>(request);
+  EXPECT_EQ(error.kind(), TransportFailure::kTimeout);
+  EXPECT_NE(error.text().find("bytes in 600 ms"), std::string::npos) << error.text();
+}
+
+TEST_F(HttpCurlClient, AnAnswerMayTakeItsTimeAfterTheBody) {
+  server.add_fault({.method = "PUT", .times = 2, .stall_before_head = true});
+  HttpRequest request = get("/v2/");
+  request.method = "PUT";
+  request.body = make_body("text/plain", "body");
+  request.stall_timeout = std::chrono::milliseconds(50);
+  EXPECT_NE(failure<TransportError>(request).text().find("no data for 50 ms"), std::string::npos);
+  request.answer_timeout = std::chrono::milliseconds(150);
+  EXPECT_NE(failure<TransportError>(request).text().find("no data for 150 ms"), std::string::npos);
+}
 
 TEST_F(HttpCurlClient, CollectsNoMoreThanAllowed) {
   server.add_fault({.times = -1, .body = std::string(64 * 1024, 'x'), .endless_body = true});

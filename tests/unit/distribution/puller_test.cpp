@@ -377,6 +377,84 @@ TEST_F(PullerTest, AWatcherGoesOnWhenTheFirstIsCancelled) {
   EXPECT_EQ(registry.count("GET", path), 1U);
 }
 
+TEST_F(PullerTest, PullsOfOneTagResolveItOnce) {
+  const auto image = make_image({.layers = {"one"}});
+  serve("app", "1", image);
+  registry.add_fault({.method = "HEAD", .stall_before_head = true});
+  Puller puller(services());
+  const PullRequest request{.reference = oci::parse_reference(name("app:1")), .platform = {}, .context = {}};
+  std::vector<std::jthread> threads;
+  std::vector<RecordingProgress> progress(8);
+  for (auto& each : progress) threads.emplace_back([&] { puller.pull(request, each, {}); });
+  ASSERT_TRUE(registry.wait_for_requests(1, "HEAD", "*"));
+  registry.release_stalls();
+  threads.clear();
+  for (const auto& each : progress)
+    EXPECT_EQ(each.lines().back(), "Status: Downloaded newer image for " + name("app:1"));
+  // Who came when the first had its answer asked again; nobody fetched content again.
+  EXPECT_LE(registry.count("HEAD", "*"), 8U);
+  EXPECT_EQ(registry.count("GET", "*/blobs/*"), 2U);
+  EXPECT_EQ(registry.count("GET", "*/manifests/*"), 1U);
+}
+
+TEST_F(PullerTest, OtherCredentialsAreAuthorisedBeforeTheyWatch) {
+  const auto image = make_image({.layers = {"one"}});
+  serve("app", "1", image);
+  const std::string path = blob_path(image.layers[0].first.digest);
+  options.stall_timeout = std::chrono::hours(1);
+  registry.add_fault({.method = "GET", .path = path, .stall_after_bytes = 1});
+  Puller puller(services());
+  PullRequest request{.reference = oci::parse_reference(name("app:1")), .platform = {}, .context = {}};
+  std::jthread first([&] {
+    RecordingProgress progress;
+    puller.pull(request, progress, {});
+  });
+  ASSERT_TRUE(registry.wait_for_requests(1, "GET", path));
+  PullRequest other = request;
+  other.context.auth.username = "somebody";
+  other.context.auth.password = base::Secret("else");
+  registry.add_fault({.method = "HEAD", .path = path, .status = 403});
+  RecordingProgress progress;
+  EXPECT_THROW(puller.pull(other, progress, {}), base::Error);
+  // Allowed, they wait for the same bytes.
+  std::jthread second([&] {
+    RecordingProgress lines;
+    puller.pull(other, lines, {});
+  });
+  ASSERT_TRUE(registry.wait_for_requests(2, "HEAD", path));
+  registry.release_stalls();
+  first.join();
+  second.join();
+  EXPECT_EQ(registry.count("GET", path), 1U);
+}
+
+TEST_F(PullerTest, ShowsWaitsWithTheirReason) {
+  const auto image = make_image({.layers = {"one"}});
+  serve("app", "1", image);
+  options.retry.first_delay = std::chrono::milliseconds(300);
+  registry.add_fault({.method = "GET", .path = blob_path(image.layers[0].first.digest), .status = 503});
+  registry.add_fault({.method = "GET", .path = blob_path(image.config.digest), .status = 502});
+  const auto lines = pull_lines("app:1");
+  const std::string id = image.layers[0].first.digest.short_hex();
+  EXPECT_THAT(lines, testing::Contains(testing::AllOf(testing::StartsWith(id + ": Retrying in 1 second ("),
+                                                      HasSubstr("503 Service Unavailable"))));
+  EXPECT_THAT(lines, testing::Contains(
+                         testing::AllOf(testing::StartsWith("Retrying in 1 second ("), HasSubstr("502 Bad Gateway"))));
+}
+
+TEST_F(PullerTest, AResolveThatIsTriedAgainReportsNothingBefore) {
+  serve("app", "1", make_image());
+  registry.add_fault({.method = "HEAD", .times = 2, .drop_connection = true});
+  EXPECT_EQ(pull_lines("app:1").front(), "1: Pulling from app");
+}
+
+TEST_F(PullerTest, ShowsAWarningOnce) {
+  serve("app", "1", make_image());
+  registry.add_fault({.method = "", .times = -1, .headers = {{"Warning", R"(299 - "this tag goes in May")"}}});
+  auto lines = pull_lines("app:1");
+  EXPECT_EQ(std::ranges::count(lines, "Warning: this tag goes in May"), 1);
+}
+
 TEST_F(PullerTest, AsksTheRegistryAlsoForADigestThatIsHereAlready) {
   const auto image = make_image();
   serve("app", "1", image);

@@ -132,6 +132,21 @@ TEST(TransferQueueTest, LimitsEachHostAloneAndDropsWhatNobodyWaitsFor) {
   EXPECT_EQ(slow.started(), 4);
 }
 
+TEST(TransferQueueTest, AWaitingTransferRunsByTheHostOfALaterWatcher) {
+  TransferQueue queue(1);
+  Gate slow;
+  Gate wanted;
+  const auto running = queue.join("slow", "slow", slow.work());
+  ASSERT_TRUE(slow.wait_until_started(1));
+  const auto first = queue.join("blob", "slow", wanted.work());
+  EXPECT_EQ(first->state(), Transfer::State::kWaiting);
+  const auto second = queue.join("blob", "fast", wanted.work());
+  ASSERT_TRUE(wanted.wait_until_started(1));
+  wanted.open();
+  EXPECT_TRUE(wait_until_ended(queue, first));
+  EXPECT_FALSE(running->has_ended());
+}
+
 TEST(TransferQueueTest, EveryWatcherLearnsTheFailure) {
   TransferQueue queue(1);
   auto watch = queue.join("blob", "host",
