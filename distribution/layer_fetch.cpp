@@ -17,6 +17,11 @@ namespace {
 
 constexpr std::chrono::milliseconds kReportInterval{100};
 
+Error no_space(const oci::Descriptor& layer, const Error& error) {
+  return Error(ErrorCode::kNoSpace, "layer " + layer.digest.to_string() + ": " + error.text() +
+                                        "; free space there and pull again: what has arrived is kept");
+}
+
 // Owns all it needs: it may outlive the operation that asked first. The lease is the transfer's own until each watcher
 // has leased the blob.
 TransferWork make_fetch(DistributionServices& services, const oci::Descriptor& layer, imagestore::BlobKind kind) {
@@ -25,6 +30,7 @@ TransferWork make_fetch(DistributionServices& services, const oci::Descriptor& l
       const auto lease = content.make_lease("fetch " + layer.digest.to_string());
       fetch_blob(content, lease, layer, kind, transfer, {}, stop);
     } catch (Error& error) {
+      if (error.code() == ErrorCode::kNoSpace) throw no_space(layer, error);
       if (error.code() != ErrorCode::kCancelled) error.add_context("layer " + layer.digest.to_string());
       throw;
     }

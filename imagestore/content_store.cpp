@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <unordered_set>
 
@@ -139,8 +140,12 @@ Lease ContentStore::make_lease(const std::string& operation) {
   remove_unreferenced_if_due();
   Lease lease(*this, oci::random_hex(16));
   auto write = database_.write(MetadataDb::Durability::kThisRun);
+  const std::vector<std::string> left = *undropped_leases_.lock();
+  for (const auto& id : left) blob_table::remove_lease(*write, id);
   blob_table::insert_lease(*write, lease.id(), operation, base::now());
   write.commit();
+  auto undropped = undropped_leases_.lock();
+  std::erase_if(*undropped, [&](const auto& id) { return std::find(left.begin(), left.end(), id) != left.end(); });
   return lease;
 }
 
@@ -149,8 +154,9 @@ void ContentStore::drop_lease(const std::string& id) noexcept {
     auto write = database_.write(MetadataDb::Durability::kThisRun);
     blob_table::remove_lease(*write, id);
     write.commit();
-  } catch (const std::exception& error) {  // dropped at the next start then
+  } catch (const std::exception& error) {  // a full disk, say: dropped with the next lease that can be made
     logger_.warn("cannot drop a lease", {{"error", error.what()}});
+    undropped_leases_.lock()->push_back(id);
   }
 }
 

@@ -111,6 +111,7 @@ class ContentStore {
   std::atomic<std::chrono::steady_clock::time_point> next_removal_;
   // Between rename and row on one side and row and unlink on the other; by digest.
   std::array<std::mutex, 64> digest_locks_;
+  base::Synchronized<std::vector<std::string>> undropped_leases_;
   base::Synchronized<std::unordered_set<oci::Digest>> open_partials_;
   std::condition_variable_any partial_closed_;
 };

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A disk that is full, and then is not."""
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lib.daemon import Daemon
+from lib.fault_registry import FaultRegistry
+from lib.samples import make_small_image
+from lib.store import list_partials
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def small_disk(folder: Path) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.skip("a file system of its own needs root")
+    disk = folder / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "tmpfs", str(disk)], check=True)
+    yield disk
+    subprocess.run(["umount", "--lazy", str(disk)], check=True)
+
+
+def test_a_full_disk_is_named_at_once_and_what_arrived_is_kept(
+        small_disk: Path, make_daemon: Callable[..., Daemon], fault_registry: FaultRegistry) -> None:
+    daemon = make_daemon(data_root=small_disk / "data", arguments=["--transfer-retry-delay", "10s"]).start()
+    image = make_small_image("large", layers=1, layer_bytes=5 * MIB)
+    name = fault_registry.add(image, "team/app")
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(4 * MIB))
+
+    started = time.monotonic()
+    stream = daemon.api.pull(name)
+    assert "No space left on device" in stream.error and "free space" in stream.error, stream.error
+    # No try again, which would have waited.
+    assert time.monotonic() - started < 7
+    assert fault_registry.count("GET", f"blobs/{image.layers[0].digest}") == 1
+    assert list_partials(daemon.data_root)
+
+    ballast.unlink()
+    assert daemon.api.pull(name).error is None
+    again = [r for r in fault_registry.requests if r.path.endswith(f"blobs/{image.layers[0].digest}")][-1]
+    assert again.headers.get("Range", "").startswith("bytes=")
+    daemon.stop()
