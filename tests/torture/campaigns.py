@@ -206,9 +206,16 @@ class Cases:
         site, name, image, healed, stalled = self._stalling()
         pull = Pull(daemon, name, site)
         wait_until(lambda: stalled, "the registry is silent", 10)
-        first = len(stalled)
-        wait_until(lambda: len(stalled) > max(first, 8) or len(site.requests("layer")) > 8, "a reconnect", 30)
-        found = max(stalled) - min(stalled)
+        silent_since = stalled[0]
+
+        def reconnects() -> list[float]:
+            return [request.came - silent_since for request in site.requests("layer")
+                    if request.came > silent_since + 2]
+        try:
+            wait_until(reconnects, "a new connection", 40)
+        except AssertionError:
+            pass
+        found = min(reconnects(), default=999)
         healed.set()
         healed_at = time.monotonic()
         pull.wait(60)
@@ -406,9 +413,9 @@ def run_kill(binary: Path, options: argparse.Namespace) -> int:
     report = Report(f"kill -9 of the daemon at {options.kills} random points of one pull of 1 GiB")
     server = FaultServer()
     rng = random.Random(options.seed)
-    layer, _ = gigabyte()
     site = Site(server, "kill", rate=60_000_000)
-    name, image = add_image(site, [(layer, None)], "demo/big")
+    name, image = add_image(site, [gigabyte()], "demo/big")
+    layer = image.layers[0]
     points = sorted(rng.uniform(0.005, 0.985) for _ in range(options.kills))
     with running_daemon(binary, {}, Path("/var/tmp")) as (daemon, _):
         began = time.monotonic()
@@ -430,14 +437,15 @@ def run_kill(binary: Path, options: argparse.Namespace) -> int:
             daemon.start()
         last = Pull(daemon, name, site).wait(300)
         coverage = site.coverage(layer.digest)
-        longest = max((request.length for request in site.requests("layer")), default=0)
-        allowed = 1.02 * layer.size + done * longest
+        ranges = [request.length for request in site.requests("layer") if request.status == 206]
+        one = statistics.mode(ranges) if ranges else 0
+        allowed = 1.02 * layer.size + done * one
         whole = last.error is None and is_whole(daemon, name, image)
         report.add("kills", str(options.kills), f"{done} in {time.monotonic() - began:.0f} s", done == options.kills)
         report.add("image at the end", "verified", "verified" if whole else str(last.error)[:100], whole)
-        report.add("bytes fetched in total", f"<= 1.02 x size + {done} x one range ({longest / MIB:.1f} MiB)",
+        report.add("bytes fetched in total", f"<= 1.02 x size + {done} x one range ({one / MIB:.1f} MiB)",
                    f"{coverage.total / layer.size:.4f} x size; {coverage.repeated / MIB / max(1, done):.2f} MiB again "
-                   "for each kill", coverage.total <= allowed and longest < layer.size // 8)
+                   "for each kill", coverage.total <= allowed and one <= layer.size // 8)
         check_store(daemon.data_root)
     site.close()
     server.stop()
@@ -495,7 +503,12 @@ def run_crowd(binary: Path, options: argparse.Namespace) -> int:
     report = Report("64 distinct images, and 256 clients on one image, all at once")
     server = FaultServer()
     with running_daemon(binary, {}) as (daemon, _):
-        site = Site(server, "crowd", rate=RATE)
+        def far(request: Request, reply: Reply) -> Fault | None:
+            """A registry at a distance: what is asked for while one answer is under way can share it."""
+            if request.endpoint == "first" and reply.status == 200:
+                time.sleep(0.5)
+            return None
+        site = Site(server, "crowd", rate=RATE, script=far)
         distinct = [add_image(site, [make_big_layer(f"crowd-{number}", 2 * MIB)], f"demo/app{number}")
                     for number in range(64)]
         one = add_image(site, [make_big_layer("crowd-one", 16 * MIB)], "demo/one")
@@ -513,10 +526,11 @@ def run_crowd(binary: Path, options: argparse.Namespace) -> int:
                  if site.coverage(blob.digest).total != blob.size]
         report.add("blobs fetched once", f"{sum(len(image.blobs) for _, image in [*distinct, one])}",
                    f"all but {len(twice)}", not twice)
-        resolved = sum(request.path.endswith("/demo/one/manifests/latest") and request.status == 200
-                       for request in site.registry.log)
-        report.add("times the tag of the 256 was resolved", "1 while it is asked for at once", str(resolved),
-                   resolved <= 4)
+        asked = [request for request in site.registry.log
+                 if request.path.endswith("/demo/one/manifests/latest") and request.status == 200]
+        most = max(sum(a.came <= b.came < a.answered for a in asked) for b in asked)
+        report.add("the tag of the 256", "resolved once for all that ask meanwhile",
+                   f"{len(asked)} times, at most {most} at once", most == 1)
         layers = [request for request in site.requests("layer") if request.status in (200, 206)]
         speeds = [request.length / max(1e-6, request.answered - request.came) for request in layers]
         report.add("slowest transfer", ">= 1/4 of the mean speed", f"{min(speeds) / statistics.mean(speeds):.2f} of it",

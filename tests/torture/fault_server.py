@@ -14,153 +14,22 @@ origin's log (or of any text) finds what must not be there.
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 import re
-import selectors
-import socket
-import ssl
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import image_maker
 from content import Content, Coverage
 from faults import Fault, Places
-from wire import Account, Connection, Gone, Halt, Reply, Request
+from origin import FaultServer, Origin, error_reply, free_closed_port, json_reply
+from uploads import Uploads
+from wire import Account, Connection, Halt, Reply, Request
 
-TLS_HELLO = b"\x16"
+REFUSALS = ("status", "retry-after", "expire-token", "refuse-token")
 Script = Callable[[Request, Reply], "Fault | None"]
-
-
-class FaultServer:
-    """Accepts for any number of origins; one thread for each connection."""
-
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._wake_read, self._wake_write = socket.socketpair()
-        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
-        self._lock = threading.Lock()
-        self._stopped = False
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def listen(self, origin: "Origin") -> socket.socket:
-        listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        listener.setblocking(False)
-        with self._lock:
-            self._selector.register(listener, selectors.EVENT_READ, origin)
-            self._wake_write.send(b"x")
-        return listener
-
-    def forget(self, listener: socket.socket) -> None:
-        with self._lock:
-            self._selector.unregister(listener)
-            listener.close()
-
-    def stop(self) -> None:
-        self._stopped = True
-        self._wake_write.send(b"x")
-
-    def _accept(self) -> None:
-        while not self._stopped:
-            for key, _ in self._selector.select():
-                if key.data is None:
-                    self._wake_read.recv(4096)
-                    continue
-                try:
-                    connection, _ = key.fileobj.accept()
-                except OSError:
-                    continue
-                connection.setblocking(True)
-                threading.Thread(target=key.data.serve, args=(connection,), daemon=True).start()
-
-
-class Origin:
-    """One host:port. `tls` names a certificate of the authority, or "close" for a peer that leaves in the handshake;
-    None is plain http, which answers a TLS hello as Go's server does."""
-
-    def __init__(self, server: FaultServer, tls: ssl.SSLContext | str | None = None, rate: int = 0,
-                 name: str = "127.0.0.1"):
-        self.log: list[Request] = []
-        self.tls_failures = 0
-        self.connections = 0
-        self._tls = tls
-        self._rate = rate
-        self._server = server
-        self._open: set[socket.socket] = set()
-        self._lock = threading.Lock()
-        self._listener = server.listen(self)
-        self.port = self._listener.getsockname()[1]
-        self.host = f"{name}:{self.port}"
-        self.url = f"{'http' if tls is None else 'https'}://{self.host}"
-
-    def close(self) -> None:
-        self._server.forget(self._listener)
-        with self._lock:
-            left = list(self._open)
-        for connection in left:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-    def is_busy(self) -> bool:
-        return any(not request.answered for request in list(self.log))
-
-    def serve(self, connection: socket.socket) -> None:
-        with self._lock:
-            self._open.add(connection)
-            self.connections += 1
-        try:
-            with connection:
-                self._serve_requests(self._handshake(connection))
-        except (Gone, OSError, ValueError):
-            pass
-        finally:
-            with self._lock:
-                self._open.discard(connection)
-
-    def _handshake(self, connection: socket.socket) -> Connection:
-        if self._tls is None:
-            if connection.recv(1, socket.MSG_PEEK) == TLS_HELLO:
-                connection.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent TLS to an HTTP server.\n")
-                raise Gone()
-            return Connection(connection, self._rate)
-        if self._tls == "close":
-            connection.recv(1)
-            self.tls_failures += 1
-            raise Gone()
-        try:
-            return Connection(self._tls.wrap_socket(connection, server_side=True), self._rate)
-        except ssl.SSLError:
-            self.tls_failures += 1
-            raise
-
-    def _serve_requests(self, connection: Connection) -> None:
-        while True:
-            request = connection.next_request()
-            with self._lock:
-                self.log.append(request)
-            try:
-                if not self.answer(connection, request):
-                    return
-            finally:
-                request.answered = time.monotonic()
-
-    def answer(self, connection: Connection, request: Request) -> bool:
-        """False when the connection is to be closed."""
-        raise NotImplementedError
-
-
-def json_reply(status: int, value: object, **headers: str) -> Reply:
-    lines = [("Content-Type", "application/json")] + [(name.replace("_", "-"), text) for name, text in headers.items()]
-    return Reply(status, lines, Content(json.dumps(value).encode()))
-
-
-def error_reply(status: int, code: str, message: str, **headers: str) -> Reply:
-    return json_reply(status, {"errors": [{"code": code, "message": message}]}, **headers)
 
 
 class SiteOrigin(Origin):
@@ -185,6 +54,7 @@ class SiteOrigin(Origin):
         self.site.apply_faults(request, reply, places)
         request.status = reply.status
         request.length = reply.length
+        request.replied = time.monotonic()
         connection.reply(reply, request.method != "HEAD", self.site.account(reply.digest))
         return not reply.close
 
@@ -216,7 +86,8 @@ class StorageOrigin(SiteOrigin):
 
     def right_answer(self, request: Request, halt: Callable[[], Halt | None]) -> Reply:
         if "authorization" in request.headers:
-            return Reply(400, [("Content-Type", "application/xml")], Content(b"<Error><Code>InvalidArgument</Code></Error>"))
+            return Reply(400, [("Content-Type", "application/xml")],
+                         Content(b"<Error><Code>InvalidArgument</Code></Error>"))
         signature = dict(urllib.parse.parse_qsl(request.query)).get("X-Amz-Signature", "")
         if not self.site.is_signed(signature):
             return Reply(403, [("Content-Type", "application/xml")],
@@ -252,6 +123,8 @@ class RegistryOrigin(SiteOrigin):
     def right_answer(self, request: Request, halt: Callable[[], Halt | None]) -> Reply:
         if (denial := self.site.check_token(request)) is not None:
             return denial
+        if request.method not in ("GET", "HEAD") and (refusal := self.site.refuse(request, self)) is not None:
+            return refusal
         return self.content_reply(request, halt)
 
     def content_reply(self, request: Request, halt: Callable[[], Halt | None]) -> Reply:
@@ -284,93 +157,6 @@ class RegistryOrigin(SiteOrigin):
         return site.blob_reply(request, reference)
 
 
-class Uploads:
-    """The upload sessions of a registry. Of what comes in only the hash is kept."""
-
-    class _Session:
-        def __init__(self, repository: str):
-            self.repository = repository
-            self.hasher = hashlib.sha256()
-            self.size = 0
-            self.lock = threading.Lock()
-
-        def take(self, pieces: Iterator[bytes]) -> None:
-            for piece in pieces:
-                self.hasher.update(piece)
-                self.size += len(piece)
-
-    def __init__(self, site: "Site"):
-        self._site = site
-        self._sessions: dict[str, Uploads._Session] = {}
-        self.chunk_min_bytes = 0
-        self.mounts = False
-        self.bytes_in = 0
-
-    def answer(self, request: Request, repository: str, key: str, halt: Halt | None) -> Reply:
-        if request.method == "POST":
-            return self._start(request, repository, halt)
-        session = self._sessions.get(key)
-        if session is None:
-            return error_reply(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry")
-        with session.lock:
-            before = session.size
-            state = re.search(r"_state=[^&]*%2F(\d+)", request.query)
-            if request.method in ("PATCH", "PUT") and state and int(state[1]) != before and (
-                    request.method == "PUT" or "content-range" not in request.headers):
-                # As the distribution registry: what an earlier request left behind does not fit the state, so it is
-                # all over.
-                self._sessions.pop(key, None)
-                return error_reply(404, "BLOB_UPLOAD_INVALID", "blob upload invalid")
-            try:
-                return getattr(self, "_" + request.method.lower())(request, session, key, halt)
-            finally:
-                self.bytes_in += session.size - before
-
-    def _start(self, request: Request, repository: str, halt: Halt | None) -> Reply:
-        query = dict(urllib.parse.parse_qsl(request.query))
-        if self.mounts and "mount" in query and self._site.has_blob(query.get("from", ""), query["mount"]):
-            self._site.link(repository, query["mount"])
-            return Reply(201, [("Location", f"/v2/{repository}/blobs/{query['mount']}"),
-                               ("Docker-Content-Digest", query["mount"])])
-        for _ in request.body(halt):
-            pass
-        key = f"{len(self._sessions) + 1:08x}-{time.monotonic_ns():x}"
-        self._sessions[key] = self._Session(repository)
-        return self._progress(202, key)
-
-    def _progress(self, status: int, key: str) -> Reply:
-        session = self._sessions[key]
-        headers = [("Location", f"{self._site.registry.url}/v2/{session.repository}/blobs/uploads/{key}?_state={self._site.make_secret('upload')}%2F{session.size}"),
-                   ("Range", f"0-{max(0, session.size - 1)}"), ("Docker-Upload-UUID", key)]
-        if self.chunk_min_bytes:
-            headers.append(("OCI-Chunk-Min-Length", str(self.chunk_min_bytes)))
-        return Reply(status, headers)
-
-    def _get(self, request: Request, session: "_Session", key: str, halt: Halt | None) -> Reply:
-        return self._progress(204, key)
-
-    def _delete(self, request: Request, session: "_Session", key: str, halt: Halt | None) -> Reply:
-        self._sessions.pop(key, None)
-        return Reply(204)
-
-    def _patch(self, request: Request, session: "_Session", key: str, halt: Halt | None) -> Reply:
-        if match := re.fullmatch(r"(?:bytes )?(\d+)-(\d+)(?:/.*)?", request.headers.get("content-range", "")):
-            if int(match[1]) != session.size:
-                reply = self._progress(416, key)
-                return reply
-        session.take(request.body(halt))
-        return self._progress(202, key)
-
-    def _put(self, request: Request, session: "_Session", key: str, halt: Halt | None) -> Reply:
-        session.take(request.body(halt))
-        digest = dict(urllib.parse.parse_qsl(request.query)).get("digest", "")
-        self._sessions.pop(key, None)
-        if "sha256:" + session.hasher.hexdigest() != digest:
-            return error_reply(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
-        self._site.link(session.repository, digest, session.size)
-        return Reply(201, [("Location", f"/v2/{session.repository}/blobs/{digest}"), ("Docker-Content-Digest", digest)])
-
-
 class Site:
     """A registry with all that belongs to it. `canary` is part of each of its secrets.
 
@@ -378,15 +164,15 @@ class Site:
     """
 
     def __init__(self, server: FaultServer, canary: str, *, faults: tuple[Fault, ...] = (), auth: str | None = "token",
-                 via_storage: bool = False, heads: bool = True, ranges: bool = True, rate: int = 0, signed_seconds: float = 3600,
-                 script: Script | None = None, registry: dict | None = None, token: dict | None = None,
+                 via_storage: bool = False, heads: bool = True, ranges: bool = True, rate: int = 0,
+                 signed_seconds: float = 3600, script: Script | None = None, registry: dict | None = None,
+                 token: dict | None = None,
                  storage: dict | None = None, etags: bool = True):
         self.server = server
         self.canary = f"canary{canary}"
         self.user = f"user-{self.canary}"
         self.password = f"password-{self.canary}"
         self.manifests: dict[tuple[str, str], image_maker.Blob] = {}
-        self.uploaded_bytes = 0
         self._blobs: dict[str, Content] = {}
         self._links: set[tuple[str, str]] = set()
         self._sizes: dict[str, int] = {}
@@ -501,8 +287,8 @@ class Site:
         self._tokens[token] = is_user
         return token
 
-    def revoke_tokens(self) -> None:
-        self._tokens.clear()
+    def revoke_token(self, token: str) -> None:
+        self._tokens.pop(token, None)
 
     @property
     def challenge(self) -> str:
@@ -537,7 +323,7 @@ class Site:
     def places(self, origin: Origin) -> Places:
         return Places(here=origin.url, elsewhere=self.elsewhere.url, plain=self.elsewhere.url,
                       closed=f"http://127.0.0.1:{self.closed_port}", challenge=self.challenge,
-                      revoke=self.revoke_tokens, expire=self.revoke_signatures)
+                      revoke=self.revoke_token, expire=self.revoke_signatures)
 
     closed_port = 1
 
@@ -579,8 +365,21 @@ class Site:
                 return halt
         return None
 
+    def refuse(self, request: Request, origin: Origin) -> Reply | None:
+        """For what a push asks for: a refusal comes before anything is done."""
+        for fault in self._faults:
+            if fault.endpoint != request.endpoint or fault.kind not in REFUSALS or not self._claim(fault, request):
+                continue
+            reply = Reply()
+            if fault.change(reply, request, self.places(origin)):
+                request.fault = fault.kind
+                return reply
+        return None
+
     def apply_faults(self, request: Request, reply: Reply, places: Places) -> None:
         """At most one bites. What a site answers by itself (401, 307 to the storage) is no answer of the endpoint."""
+        if request.fault:
+            return
         if self._script and (fault := self._script(request, reply)):
             request.fault = fault.kind if fault.change(reply, request, places) else ""
             return
@@ -636,7 +435,7 @@ class Site:
             "registry": (re.compile(r"token-canary|upload-canary"), ),
             "token": (re.compile(r"user-canary|password-canary"), ),
             "storage": (re.compile(r"signature-canary"), ),
-            "elsewhere": (),
+            "elsewhere": (re.compile(r"upload-canary"), ),  # as part of a location that the registry named
         }
         found = []
         for name, origin in self.origins.items():
@@ -649,17 +448,4 @@ class Site:
         return found
 
 
-def free_closed_port() -> int:
-    """A port of loopback that nobody listens on, held so that nobody else gets it."""
-    holder = socket.socket()
-    holder.bind(("127.0.0.1", 0))
-    _held.append(holder)
-    return holder.getsockname()[1]
-
-
-_held: list[socket.socket] = []
 Site.closed_port = free_closed_port()
-
-
-def content_from_file(path: Path) -> Content:
-    return Content(path=path)

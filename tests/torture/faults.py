@@ -56,7 +56,7 @@ class Places:
     nowhere: str = "http://nowhere.invalid"
     closed: str = ""     # nobody listens
     challenge: str = ""
-    revoke: Callable[[], None] = lambda: None  # all tokens
+    revoke: Callable[[str], None] = lambda token: None
     expire: Callable[[], None] = lambda: None  # all signed URLs
 
 
@@ -70,6 +70,8 @@ def _at(fault: Fault, reply: Reply) -> int:
 def _halt_body(how: str) -> Callable[[Fault, Reply, Request, Places], bool]:
     def change(fault: Fault, reply: Reply, *_: object) -> bool:
         at = _at(fault, reply)
+        if how == "drip" and fault.always:
+            at = max(at, reply.start)  # a server that drips does so wherever a client goes on
         if not reply.covers(at):
             return False
         reply.body_halt = Halt(at, how)
@@ -211,7 +213,7 @@ def _retry_after(fault: Fault, reply: Reply, request: Request, _: Places) -> boo
 def _expire_token(fault: Fault, reply: Reply, request: Request, places: Places) -> bool:
     if "authorization" not in request.headers:
         return False
-    places.revoke()
+    places.revoke(request.headers["authorization"].partition(" ")[2])
     return _refuse_token(fault, reply, request, places)
 
 

@@ -118,7 +118,7 @@ def _bad_chunk(endpoint: str, position: str) -> Iterator[Case]:
 
 
 def _drip(endpoint: str, position: str) -> Iterator[Case]:
-    """Ten times slower than the stall timeout would bear if bytes were all that counted; one byte is always waited for."""
+    """No pause is as long as the stall timeout, and still nothing gets anywhere; one byte is always waited for."""
     fault = Fault("drip", endpoint, position)
     more = {**_site_for(endpoint), "seconds": 25}
     yield _once(f"drip-{endpoint}-{position}", fault, **more)
@@ -307,12 +307,22 @@ def _may_fall_back(case: Case) -> Case:
     """Whatever a mount runs into, the blob can be uploaded; what chunks run into for ever, the whole need not."""
     fault = case.faults[-1]
     if fault.endpoint == "mount":
-        return dataclasses.replace(case, outcome="ok", tries=(1, 2 * ATTEMPTS), final=False,
+        # A refusal (4xx) leads to a plain upload; what is temporary is tried again, and may be the end.
+        is_refused = fault.kind in ("refuse-token",) or (fault.kind == "status" and fault.value in (403, 404))
+        outcome = "ok" if is_refused or not fault.always else "either"
+        return dataclasses.replace(case, outcome=outcome, tries=(1, 4 * ATTEMPTS), final=False,
                                    seconds=max(15, case.seconds))
     if fault.endpoint == "patch" and fault.always and case.outcome == "error":
-        return dataclasses.replace(case, outcome="either", tries=(1, 2 * ATTEMPTS), final=False)
+        return dataclasses.replace(case, outcome="either", tries=(1, 10 * ATTEMPTS), final=False,
+                                   cause=case.cause + "|range")
     if fault.endpoint == "patch" and fault.kind.startswith("send-"):
         return dataclasses.replace(case, resent_bytes=CHUNK)
+    if fault.endpoint == "put" and fault.kind.startswith("send-"):
+        # What broke off is in the session: the next request to it may be told so.
+        case = dataclasses.replace(case, cause=case.cause + "|upload invalid")
+    if fault.endpoint == "post" and case.final:
+        # Both blobs ask, and what no answer was may be asked for again.
+        return dataclasses.replace(case, tries=(1, 2 * ATTEMPTS if fault.kind == "location" else 2 * case.tries[1]))
     if fault.always and case.outcome == "error" and not case.final:
         # A connection that ends before the first byte may have been an old one: the request goes out once more at
         # once. Two blobs start their uploads at one place.

@@ -16,6 +16,8 @@ from content import Content, Piece
 
 MAX_HEAD_BYTES = 256 << 10
 BODY_PIECE_BYTES = 256 << 10
+PACED_PIECE_BYTES = 64 << 10
+LATE_SECONDS = 0.02
 DRIP_SECONDS = 0.1  # between two bytes of a drip
 
 
@@ -99,7 +101,8 @@ class Request:
         self.came = time.monotonic()
         self.endpoint = ""
         self.status = 0
-        self.answered = 0.0
+        self.replied = 0.0  # when the answer began
+        self.answered = 0.0  # when it was over
         self.retry_after = 0.0
         self.fault = ""
         self.body_start = b""
@@ -112,7 +115,8 @@ class Request:
             connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def __repr__(self) -> str:
-        return f"{self.method} {self.target} [{self.endpoint}] {self.headers.get('range', '')} -> {self.status} {self.fault}"
+        return (f"{self.method} {self.target} [{self.endpoint}] {self.headers.get('range', '')} -> {self.status} "
+                f"{self.fault}")
 
     def body(self, halt: Halt | None = None) -> Iterator[bytes]:
         """Once: the body; after `halt.at` bytes of it the connection ends as it says."""
@@ -137,8 +141,7 @@ class Connection:
     def __init__(self, plain: socket.socket, rate: int = 0):
         self._socket = plain
         self._rate = rate
-        self._paced = 0
-        self._began = 0.0
+        self._free_at = 0.0
         self._buffer = b""
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -196,16 +199,15 @@ class Connection:
             raise Gone() from error
 
     def _send_paced(self, piece: Piece) -> None:
-        now = time.monotonic()
-        if now - self._began > self._paced / self._rate + 1:  # idle time is not saved up
-            self._began, self._paced = now, 0
-        for at in range(0, len(piece), 64 << 10):
-            part = piece[at:at + (64 << 10)]
-            self._socket.sendall(part)
-            self._paced += len(part)
-            ahead = self._paced / self._rate - (time.monotonic() - self._began)
+        """Time in which nothing was sent is not saved up."""
+        for at in range(0, len(piece), PACED_PIECE_BYTES):
+            part = piece[at:at + PACED_PIECE_BYTES]
+            ahead = self._free_at - time.monotonic()
             if ahead > 0:
                 time.sleep(ahead)
+            self._socket.sendall(part)
+            # What a sleep was too long is made up for, up to a little.
+            self._free_at = max(self._free_at, time.monotonic() - LATE_SECONDS) + len(part) / self._rate
 
     def unsent(self) -> int:
         """Bytes that the peer's kernel has not taken."""

@@ -25,11 +25,12 @@ class Daemon:
     """`folder` has everything of it; two daemons can share a data root or a socket by naming the same paths."""
 
     def __init__(self, binary: Path, folder: Path, *, data_root: Path | None = None, socket: Path | None = None,
-                 arguments: Sequence[str] = (), env: Mapping[str, str] | None = None):
+                 arguments: Sequence[str] = (), env: Mapping[str, str] | None = None, retry_delay: str | None = "20ms"):
         self.data_root = data_root or folder / "data"
         self.socket = socket or folder / "lighterd.sock"
         self.log = folder / "lighterd.log"
-        delay = () if "--transfer-retry-delay" in arguments else ("--transfer-retry-delay", "20ms")
+        has_delay = retry_delay is None or "--transfer-retry-delay" in arguments
+        delay = () if has_delay else ("--transfer-retry-delay", retry_delay)
         self.command = [str(binary), "-H", f"unix://{self.socket}", "--data-root", str(self.data_root), "--debug",
                         *delay, *arguments]
         self.api = Api(self.socket)
