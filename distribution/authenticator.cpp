@@ -16,7 +16,7 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 
-constexpr std::chrono::seconds kTokenTimeout{30};
+constexpr int kTokenPatience = 3;  // stall timeouts
 constexpr int kMaxRedirects = 5;
 constexpr std::string_view kClientId = "lighterd";
 
@@ -51,8 +51,13 @@ Url parse_realm(const Challenge& challenge, const Url& registry) {
 
 }  // namespace
 
-Authenticator::Authenticator(HttpClient& http, AuthConfig credentials, std::string user_agent)
-    : http_(http), credentials_(std::move(credentials)), user_agent_(std::move(user_agent)), state_(State{}) {}
+Authenticator::Authenticator(HttpClient& http, AuthConfig credentials, std::string user_agent,
+                             std::chrono::milliseconds stall_timeout)
+    : http_(http),
+      credentials_(std::move(credentials)),
+      user_agent_(std::move(user_agent)),
+      stall_timeout_(stall_timeout),
+      state_(State{}) {}
 
 base::Secret Authenticator::fixed_authorization() const {
   if (!credentials_.authorization.empty()) return credentials_.authorization;
@@ -151,7 +156,8 @@ HttpRequest Authenticator::token_request(const Url& url, const Endpoint& registr
   request.url = url.to_string();
   request.headers = {{"User-Agent", user_agent_}, {"Accept", "application/json"}};
   request.tls = registry.tls_for(url);
-  request.total_timeout = kTokenTimeout;
+  request.stall_timeout = stall_timeout_;
+  request.total_timeout = kTokenPatience * stall_timeout_;
   request.reach = reach_of_named_url(url, registry.base(), registry.address_class());
   return request;
 }
@@ -237,7 +243,8 @@ Authenticator::Token Authenticator::fetch_token(const Challenge& challenge, cons
   }
   const auto token = find_token(response.body);
   if (!token) {
-    throw Error(ErrorCode::kUnavailable, "unable to decode token response of " + redact_url(realm.to_string()));
+    // Cut on its way, perhaps: asked for once more.
+    throw Error(ErrorCode::kDataLoss, "unable to decode token response of " + redact_url(realm.to_string()));
   }
   if (token->value.empty()) {
     throw RegistryError(ErrorCode::kUnauthenticated, "authorization server did not include a token in the response",

@@ -25,7 +25,9 @@ namespace lighterd::distribution {
 class Authenticator {
  public:
   // `credentials` are used for whatever registry the calls name: make it anonymous if they are not for that one.
-  Authenticator(HttpClient& http, AuthConfig credentials, std::string user_agent);
+  // A token request that has no complete answer after three times `stall_timeout` fails (kDeadlineExceeded).
+  Authenticator(HttpClient& http, AuthConfig credentials, std::string user_agent,
+                std::chrono::milliseconds stall_timeout);
 
   struct Authorization {
     base::Secret value;                            // of the header
@@ -79,6 +81,7 @@ class Authenticator {
   HttpClient& http_;
   const AuthConfig credentials_;
   const std::string user_agent_;
+  const std::chrono::milliseconds stall_timeout_;
   base::Synchronized<State> state_;
   std::condition_variable_any fetched_;
 };

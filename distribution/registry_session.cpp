@@ -107,7 +107,8 @@ RegistrySession::RegistrySession(HttpClient& http, const RegistryOptions& option
       endpoints_(make_endpoints(options, domain, access, logger)) {
   for (const auto& endpoint : endpoints_) {
     AuthConfig credentials = credentials_for(*endpoint, context.auth, domain, options);
-    authenticators_.emplace(endpoint.get(), std::make_unique<Authenticator>(http, std::move(credentials), user_agent_));
+    authenticators_.emplace(endpoint.get(), std::make_unique<Authenticator>(http, std::move(credentials), user_agent_,
+                                                                            options.stall_timeout));
   }
 }
 
@@ -160,7 +161,10 @@ Authenticator::Authorization RegistrySession::authorize(Endpoint& endpoint, cons
   fixed.value = authenticator.fixed_authorization();
   if (!fixed.value.empty() || !challenge) return fixed;
   const Url url = call.at ? *call.at : endpoint.url(call.path, call.query);
-  return authenticator.authorize(*challenge, endpoint, scopes, describe_request(call.method, url.to_string()), stop);
+  auto authorization =
+      authenticator.authorize(*challenge, endpoint, scopes, describe_request(call.method, url.to_string()), stop);
+  ++authorizations_;
+  return authorization;
 }
 
 Answer RegistrySession::call(Endpoint& endpoint, const Call& call, const std::stop_token& stop) {

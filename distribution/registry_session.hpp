@@ -3,6 +3,7 @@
 // RegistryClient's. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -119,6 +120,7 @@ class RegistrySession {
   std::vector<std::unique_ptr<Endpoint>> endpoints_;
   std::map<const Endpoint*, std::unique_ptr<Authenticator>> authenticators_;  // one each: credentials are of a host
   base::Synchronized<std::map<const Endpoint*, Challenge>> challenges_;
+  std::atomic<int> authorizations_ = 0;  // that were had from a token server, or made of a password
   base::Synchronized<Warnings> warnings_;
   base::Synchronized<std::vector<IpAddress>> avoided_;  // that stalled or broke off
 };
@@ -126,10 +128,15 @@ class RegistrySession {
 template <typename Action>
 auto RegistrySession::retry(const Action& action, const std::stop_token& stop) {
   RetryLoop loop(options_.retry, on_retry_);
-  for (;;) {
+  for (bool had_authorization = authorizations_ > 0;;) {
     try {
       return action();
     } catch (const base::Error& error) {
+      // The tries that the first token took are not the request's.
+      if (!had_authorization && authorizations_ > 0) {
+        had_authorization = true;
+        loop.note_progress();
+      }
       loop.wait_or_rethrow(error, stop);
     }
   }

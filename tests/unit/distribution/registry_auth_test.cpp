@@ -187,6 +187,35 @@ TEST_F(RegistryAuth, FailuresAreNotRemembered) {
   EXPECT_NO_THROW(puller.resolve("1", {}));
 }
 
+TEST_F(RegistryAuth, TheTriesOfTheTokenAreNotTheRequests) {
+  options.retry.max_attempts = 4;
+  registry.add_manifest(repository, "1", kManifestType, "{}");
+  registry.require_bearer("", "");
+  registry.add_fault({.path = "/token", .times = 3, .status = 503});
+  registry.add_fault({.method = "HEAD", .path = "*/manifests/*", .skip = 4, .times = 3, .drop_connection = true});
+  EXPECT_EQ(client(registry).resolve("1", {}).size_bytes, 2);
+  EXPECT_EQ(registry.count("GET", "/token"), 4U);
+}
+
+TEST_F(RegistryAuth, ATokenThatWasCutIsAskedForOnceMore) {
+  options.retry.max_attempts = 4;
+  registry.add_manifest(repository, "1", kManifestType, "{}");
+  registry.require_bearer("", "");
+  registry.add_fault({.path = "/token", .body = R"({"token":"abc)"});
+  EXPECT_EQ(client(registry).resolve("1", {}).size_bytes, 2);
+  EXPECT_EQ(registry.count("GET", "/token"), 2U);
+}
+
+TEST_F(RegistryAuth, ATokenServerThatStallsIsGivenUp) {
+  options.stall_timeout = std::chrono::milliseconds(100);
+  registry.add_manifest(repository, "1", kManifestType, "{}");
+  registry.require_bearer("", "");
+  registry.add_fault({.path = "/token", .stall_before_head = true});
+  registry.add_fault({.path = "/token", .chunk_bytes = 1, .chunk_pause = std::chrono::milliseconds(50)});
+  for (int i = 0; i < 2; ++i)
+    EXPECT_EQ(error_of([&] { client(registry).resolve("1", {}); }).code(), ErrorCode::kDeadlineExceeded);
+}
+
 TEST_F(RegistryAuth, ATokenServerThatIsNotThereSaysNothingOfTheImage) {
   registry.require_bearer("", "");
   registry.add_fault({.path = "/token", .times = -1, .status = 404});
