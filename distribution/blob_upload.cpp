@@ -126,7 +126,7 @@ void BlobUploader::send(std::optional<UploadSession>& session, const oci::Descri
                           .length_bytes = content.size_bytes,
                           .open = [&content] { return content.open(0, content.size_bytes); }};
   try {
-    session->commit(descriptor.digest, count_sent(whole, watcher.on_sent), stop);
+    session->commit(descriptor.digest, content.size_bytes, count_sent(whole, watcher.on_sent), stop);
   } catch (const RegistryError& error) {
     if (is_gone(error)) throw UploadLost(error.text());
     throw;

@@ -97,7 +97,7 @@ void ChunkedUpload::ask(const std::stop_token& stop) {
 bool ChunkedUpload::commit(const std::stop_token& stop) {
   const RequestBody nothing = make_body("application/octet-stream", {});
   try {
-    session_.commit(blob_.digest, nothing, stop);
+    session_.commit(blob_.digest, blob_.content.size_bytes, nothing, stop);
     return true;
   } catch (const RegistryError& error) {
     if (is_gone(error.status())) {

@@ -15,7 +15,8 @@ using base::Error;
 using base::ErrorCode;
 
 // A registry may copy or hash what it got before it answers.
-constexpr int kCommitPatience = 30;
+constexpr int kLongestCommitPatience = 30;
+constexpr std::int64_t kBytesOfPatience = 100'000'000;  // that a slow registry hashes in one stall timeout
 constexpr int kChunkPatience = 6;
 
 std::optional<std::int64_t> as_size(std::string_view text) {
@@ -88,11 +89,13 @@ std::optional<std::int64_t> UploadSession::get_received(const std::stop_token& s
   return received_bytes(answer);
 }
 
-void UploadSession::commit(const oci::Digest& digest, const RequestBody& rest, const std::stop_token& stop) {
+void UploadSession::commit(const oci::Digest& digest, std::int64_t size_bytes, const RequestBody& rest,
+                           const std::stop_token& stop) {
   Call call = this->call("PUT");
   call.at->add_query("digest=" + base::percent_encode(digest.to_string()));
   call.body = rest;
-  call.answer_patience = kCommitPatience;
+  const std::int64_t patience = kChunkPatience + size_bytes / kBytesOfPatience;
+  call.answer_patience = static_cast<int>(std::min<std::int64_t>(patience, kLongestCommitPatience));
   const Answer answer = registry_.call(registry_.registry(), call, stop);
   const int status = answer.response.status;
   if (status != 200 && status != 201 && status != 202 && status != 204) throw answer.error();

@@ -30,8 +30,8 @@ class UploadSession {
                                          const std::stop_token& stop);
   // How many bytes the registry has, if it says so. "0-0" counts as none: it means nothing or one byte.
   std::optional<std::int64_t> get_received(const std::stop_token& stop);
-  // The rest of the bytes, or an empty body; the blob is there when it returns.
-  void commit(const oci::Digest& digest, const RequestBody& rest, const std::stop_token& stop);
+  // The rest of the bytes, or an empty body; the blob, of size_bytes in all, is there when it returns.
+  void commit(const oci::Digest& digest, std::int64_t size_bytes, const RequestBody& rest, const std::stop_token& stop);
   // Best effort, in bounded time.
   void abandon(std::chrono::milliseconds limit) noexcept;
 
