@@ -3,6 +3,7 @@
 
 #include <ctime>
 
+#include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "distribution/parallel_fetch.hpp"
 #include "distribution/part_fetch.hpp"
@@ -33,6 +34,11 @@ class NetworkBound {
   // After bytes have arrived.
   bool check() {
     const auto now = Clock::now();
+    // From the first bytes on: how long a server takes to answer says nothing of its speed.
+    if (start_ == Clock::time_point()) {
+      start_ = now;
+      cpu_start_ = thread_cpu_time();
+    }
     if (now - start_ < interval_) return false;
     const auto cpu = thread_cpu_time();
     const bool is_bound = (cpu - cpu_start_) * 2 < now - start_;
@@ -43,8 +49,8 @@ class NetworkBound {
 
  private:
   std::chrono::milliseconds interval_;
-  Clock::time_point start_ = Clock::now();
-  std::chrono::nanoseconds cpu_start_ = thread_cpu_time();
+  Clock::time_point start_;
+  std::chrono::nanoseconds cpu_start_{0};
 };
 
 class BlobFetch {
@@ -55,7 +61,7 @@ class BlobFetch {
   void run() {
     transfer_.set_current_bytes(blob_.arrived_bytes());
     if (!try_parallel_after_resume()) run_serial();
-    while (blob_.verify_arrived(blob_.descriptor().size_bytes)) check_stop();
+    while (blob_.verify_arrived(kCatchUpBytes)) check_stop();
   }
 
  private:
@@ -117,6 +123,7 @@ void fetch_blob(imagestore::ContentStore& content, const imagestore::Lease& leas
                 const std::stop_token& stop) {
   const auto blob = content.open_partial(lease, descriptor, kind, stop);
   constexpr int kMaxCopies = 2;
+  constexpr std::size_t kMaxReasonBytes = 200;
   for (int copy = 1;; ++copy) {
     try {
       BlobFetch(*blob, transfer, options, stop).run();
@@ -125,7 +132,11 @@ void fetch_blob(imagestore::ContentStore& content, const imagestore::Lease& leas
     } catch (const Error& error) {
       const int allowed = std::min(kMaxCopies, transfer.sources().current()->retry_policy().max_attempts);
       if (copy >= allowed || !is_worth_another(error, *blob)) throw;
-      transfer.set_wait({error.text(), std::chrono::milliseconds(0)});
+      // Not from the same place, as far as there is another.
+      const auto client = transfer.sources().current();
+      client->skip_mirrors_for(descriptor.digest);
+      transfer.sources().advance(client);
+      transfer.set_wait({base::printable(error.text(), kMaxReasonBytes), std::chrono::milliseconds(0)});
     }
   }
 }

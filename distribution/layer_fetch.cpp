@@ -17,9 +17,20 @@ namespace {
 
 constexpr std::chrono::milliseconds kReportInterval{100};
 
+// What came in as a plain blob has no diff ID yet: as a layer it is fetched anew.
+bool is_here(const std::optional<imagestore::BlobInfo>& info, imagestore::BlobKind kind) {
+  return info && (kind == imagestore::BlobKind::kPlain || info->layer);
+}
+
+// One transfer for all who want the same of a digest; what its descriptor says is a part of that.
+std::string transfer_key(const oci::Descriptor& layer, imagestore::BlobKind kind) {
+  return layer.digest.to_string() + " " + std::to_string(layer.size_bytes) +
+         (kind == imagestore::BlobKind::kPlain ? " plain" : "");
+}
+
 Error no_space(const oci::Descriptor& layer, const Error& error) {
-  return Error(ErrorCode::kNoSpace, "layer " + layer.digest.to_string() + ": " + error.text() +
-                                        "; free space there and pull again: what has arrived is kept");
+  return Error(ErrorCode::kNoSpace,
+               "layer " + layer.digest.to_string() + ": " + error.text() + "; free space there and pull again");
 }
 
 // Owns all it needs: it may outlive the operation that asked first. The lease is the transfer's own until each watcher
@@ -28,9 +39,14 @@ TransferWork make_fetch(DistributionServices& services, const oci::Descriptor& l
   return [&content = services.content, layer, kind](Transfer& transfer, std::stop_token stop) {
     try {
       const auto lease = content.make_lease("fetch " + layer.digest.to_string());
+      // Another transfer of it may have ended between the look-up and this one's start.
+      if (is_here(content.find_blob(layer.digest, lease), kind)) return;
       fetch_blob(content, lease, layer, kind, transfer, {}, stop);
     } catch (Error& error) {
-      if (error.code() == ErrorCode::kNoSpace) throw no_space(layer, error);
+      if (error.code() == ErrorCode::kNoSpace) {
+        content.remove_idle_partials();
+        throw no_space(layer, error);
+      }
       if (error.code() != ErrorCode::kCancelled) error.add_context("layer " + layer.digest.to_string());
       throw;
     }
@@ -61,24 +77,28 @@ void LayerFetch::report(const Item& item, const char* status, std::int64_t curre
 
 void LayerFetch::start(Item& item) {
   const auto known = services_.content.find_blob(item.descriptor.digest, lease_);
-  // What came in as a plain blob has no diff ID yet: as a layer it is fetched anew.
-  if (known && (item.kind == imagestore::BlobKind::kPlain || known->layer)) {
+  if (is_here(known, item.kind)) {
     layers_.emplace(item.descriptor.digest, *known);
     item.done = true;
     return;
   }
-  item.watch = services_.downloads.join(item.descriptor.digest.to_string(), client_->registry(),
+  item.watch = services_.downloads.join(transfer_key(item.descriptor, item.kind), client_->registry(),
                                         make_fetch(services_, item.descriptor, item.kind), client_);
-  // Somebody else's credentials fetch it: ours have to be good for it as well (security-reliability A.2/24).
-  if (!item.watch.is_leader() && item.watch->is_foreign(client_->identity()))
-    client_->require_blob(item.descriptor.digest, stop_);
+}
+
+// Where somebody else's credentials fetch it, ours have to be good for it as well (security-reliability A.2/24).
+void LayerFetch::authorise(Item& item) {
+  if (!item.watch || item.watch.is_leader()) return;
+  if (item.watch->is_foreign(client_->identity())) client_->require_blob(item.descriptor.digest, stop_);
+  item.watch.contribute(client_->registry(), client_);
 }
 
 void LayerFetch::finish(Item& item) {
   item.watch = Watch();
   auto info = services_.content.find_blob(item.descriptor.digest, lease_);
-  if (!info) {  // removed between the transfer's end and our lease
+  if (!is_here(info, item.kind)) {  // removed between the transfer's end and our lease
     start(item);
+    authorise(item);
     return;
   }
   layers_.emplace(item.descriptor.digest, *std::move(info));
@@ -89,9 +109,11 @@ void LayerFetch::finish(Item& item) {
 
 // Somebody else's transfer failed before it came to our client: that is tried then.
 bool LayerFetch::restart_after_foreign_failure(Item& item) {
-  if (item.watch->has_tried(client_->identity())) return false;
+  if (item.watch.is_leader() || item.watch->has_tried(client_->identity()) || item.restarted) return false;
+  item.restarted = true;
   item.watch = Watch();
   start(item);
+  authorise(item);
   return true;
 }
 
@@ -129,6 +151,7 @@ LayerFetch::Layers LayerFetch::run(std::stop_token stop) {
     start(item);
     report(item, item.done ? "Already exists" : "Pulling fs layer");
   }
+  for (Item& item : items_) authorise(item);
   std::uint64_t seen = 0;
   auto next_report = std::chrono::steady_clock::now() + kReportInterval;
   while (std::ranges::any_of(items_, [](const Item& item) { return !item.done; })) {

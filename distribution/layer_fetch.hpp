@@ -34,6 +34,7 @@ class LayerFetch {
     Watch watch;
     std::int64_t reported_bytes = -1;
     std::string reported_wait = {};
+    bool restarted = false;
     bool done = false;
   };
 
@@ -42,6 +43,7 @@ class LayerFetch {
   void advance(Item& item);
   void finish(Item& item);
   void report_wait(Item& item);
+  void authorise(Item& item);
   bool restart_after_foreign_failure(Item& item);
 
   DistributionServices& services_;

@@ -67,6 +67,11 @@ void ParallelFetch::end_connections() {
 std::optional<ByteRange> ParallelFetch::take_segment() {
   const std::lock_guard lock(mutex_);
   if (parts_refused_ || rethrow_) return std::nullopt;
+  while (!given_back_.empty()) {
+    const ByteRange segment = given_back_.back();
+    given_back_.pop_back();
+    if (auto gap = blob_.find_gap(segment.begin, segment.end)) return gap;
+  }
   auto gap = blob_.find_gap(next_begin_, blob_.descriptor().size_bytes);
   if (!gap) return std::nullopt;
   gap->end = std::min(gap->end, gap->begin + segment_bytes_);
@@ -74,12 +79,36 @@ std::optional<ByteRange> ParallelFetch::take_segment() {
   return gap;
 }
 
+// For a connection that failed: whether there are others to bring its segment. A registry may not like so many.
+bool ParallelFetch::give_back(const ByteRange& segment) {
+  const std::lock_guard lock(mutex_);
+  if (busy_ < 2) return false;
+  given_back_.push_back(segment);
+  is_settled_ = true;
+  --busy_;
+  changed_.notify_all();
+  return true;
+}
+
+// As long as there are others a connection gives up early; the last one takes what patience there is.
 void ParallelFetch::fetch_segments(const std::stop_token& stop) noexcept {
+  constexpr int kAttemptsBesideOthers = 2;
   bool refused = false;
   std::function<void()> rethrow;
   try {
-    while (const auto segment = take_segment())
-      PartFetch(blob_, *segment, transfer_, {.on_bytes = {}, .parts_only = true}).run(stop);
+    while (auto segment = take_segment()) {
+      try {
+        PartFetch(blob_, *segment, transfer_,
+                  {.on_bytes = {}, .parts_only = true, .max_attempts = kAttemptsBesideOthers})
+            .run(stop);
+        continue;
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::kCancelled || error.code() == ErrorCode::kNoSpace) throw;
+      }
+      if (give_back(*segment)) return;
+      while ((segment = blob_.find_gap(segment->begin, segment->end)))
+        PartFetch(blob_, *segment, transfer_, {.on_bytes = {}, .parts_only = true}).run(stop);
+    }
   } catch (const WholeBlobSent&) {
     refused = true;
   } catch (...) {
@@ -95,7 +124,7 @@ void ParallelFetch::fetch_segments(const std::stop_token& stop) noexcept {
 // More connections as long as each doubling brings more bytes a second, and the verification keeps up.
 void ParallelFetch::adapt() {
   const auto now = Clock::now();
-  if (is_settled_ || now - measured_at_ < options_.interval) return;
+  if (has_settled() || now - measured_at_ < options_.interval) return;
   const std::int64_t arrived = blob_.arrived_bytes();
   const double rate =
       static_cast<double>(arrived - measured_bytes_) / std::chrono::duration<double>(now - measured_at_).count();
@@ -103,12 +132,19 @@ void ParallelFetch::adapt() {
   measured_bytes_ = arrived;
   const int connections = static_cast<int>(threads_.size());
   if (arrived - blob_.verified_bytes() > kMaxBacklogBytes || connections >= options_.max_connections) return;
-  if (rate < best_rate_ * kWorthIt) {
-    is_settled_ = true;
-    return;
-  }
+  if (rate < best_rate_ * kWorthIt) return settle();
   best_rate_ = rate;
   for (int added = 0; added < connections && connections + added < options_.max_connections; ++added) add_connection();
+}
+
+bool ParallelFetch::has_settled() {
+  const std::lock_guard lock(mutex_);
+  return is_settled_;
+}
+
+void ParallelFetch::settle() {
+  const std::lock_guard lock(mutex_);
+  is_settled_ = true;
 }
 
 bool ParallelFetch::has_ended() {

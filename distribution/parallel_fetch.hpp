@@ -10,6 +10,7 @@
 #include <optional>
 #include <stop_token>
 #include <thread>
+#include <vector>
 
 #include "distribution/blob_fetch.hpp"
 
@@ -23,7 +24,7 @@ class ParallelFetch {
   ~ParallelFetch();  // ends the connections, and joins their threads
 
   // Blocks until the blob is here and verified. False, with what arrived so far, if the registry does not serve parts.
-  // Throws the first connection's failure; the others end then.
+  // A connection that fails leaves its segment to the others; the last one's failure is thrown.
   bool run();
 
  private:
@@ -32,9 +33,12 @@ class ParallelFetch {
   void add_connection();
   void fetch_segments(const std::stop_token& stop) noexcept;
   std::optional<imagestore::ByteRange> take_segment();
+  bool give_back(const imagestore::ByteRange& segment);
   void end_connections();
   void adapt();
   bool has_ended();
+  bool has_settled();
+  void settle();
 
   imagestore::PartialBlob& blob_;
   Transfer& transfer_;
@@ -45,16 +49,17 @@ class ParallelFetch {
 
   std::mutex mutex_;  // of what follows
   std::condition_variable_any changed_;
-  std::int64_t next_begin_ = 0;  // segments before it are taken
-  int busy_ = 0;                 // connections
+  std::int64_t next_begin_ = 0;                    // segments before it are taken
+  std::vector<imagestore::ByteRange> given_back_;  // segments whose connection failed
+  int busy_ = 0;                                   // connections
+  bool is_settled_ = false;                        // no more connections
   bool parts_refused_ = false;
-  std::function<void()> rethrow_;  // what the first connection to fail threw
+  std::function<void()> rethrow_;  // what the last connection threw
 
   // Of the calling thread alone.
   Clock::time_point measured_at_;
   std::int64_t measured_bytes_ = 0;
   double best_rate_ = 0;
-  bool is_settled_ = false;
 
   std::list<std::jthread> threads_;  // last: they end first
 };

@@ -2,6 +2,10 @@
 #include "distribution/part_fetch.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "distribution/error_copy.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -11,6 +15,19 @@ constexpr std::int64_t kLeastProgressBytes = 1024 * 1024;
 
 // All that was asked for is here, and the answer goes on.
 struct Satisfied {};
+
+// Inside the handler of `last`. That one source is refused for good does not end what another may still bring.
+void wait_after_round(RetryLoop& loop, const base::Error& last, const std::function<void()>& passing,
+                      const std::stop_token& stop) {
+  if (!passing || classify_failure(last) != FailureKind::kFinal || last.code() == base::ErrorCode::kNoSpace) {
+    return loop.wait_or_rethrow(last, stop);
+  }
+  try {
+    passing();
+  } catch (const base::Error& error) {
+    loop.wait_or_rethrow(error, stop);
+  }
+}
 
 }  // namespace
 
@@ -41,26 +58,38 @@ void PartFetch::write(base::Bytes data) {
   if (is_last) throw Satisfied();
 }
 
+RetryLoop PartFetch::make_loop(const RegistryClient& client) {
+  RetryPolicy policy = client.retry_policy();
+  if (options_.max_attempts > 0) policy.max_attempts = std::min(policy.max_attempts, options_.max_attempts);
+  return {policy, [&transfer = transfer_](const RetryNotice& notice) { transfer.set_wait(notice); }};
+}
+
+bool PartFetch::has_progressed() {
+  if (part_.position() - mark_ < kLeastProgressBytes) return false;
+  mark_ = part_.position();
+  return true;
+}
+
 void PartFetch::run(const std::stop_token& stop) {
-  std::optional<RetryLoop> loop;
-  std::int64_t mark = part_.position();
+  mark_ = part_.position();
+  RetryLoop loop = make_loop(*transfer_.sources().current());
+  std::function<void()> passing;  // what one source failed with that may pass
+  const RetryListener listener = [this](const RetryNotice& notice) { transfer_.set_wait(notice); };
   while (part_.position() < range_.end) {
     const TransferSources::Client client = transfer_.sources().current();
-    if (!loop) {
-      loop.emplace(client->retry_policy(), [this](const RetryNotice& notice) { transfer_.set_wait(notice); });
-    }
     try {
-      client->get_blob(blob_.descriptor(), *this, stop);
+      client->get_blob(blob_.descriptor(), *this, listener, stop);
+      // Servers may send less than was asked for (RFC 9110 15.3.7), but not next to nothing.
+      if (part_.position() < range_.end && !has_progressed())
+        throw TransportError(TransportFailure::kBroken, base::ErrorCode::kUnavailable, "a part came short");
     } catch (const Satisfied&) {
       return;
     } catch (const base::Error& error) {
       if (error.code() == base::ErrorCode::kCancelled) throw;
-      if (part_.position() - mark >= kLeastProgressBytes) {
-        loop->note_progress();
-        mark = part_.position();
-      }
+      if (has_progressed()) loop.note_progress();
+      if (classify_failure(error) != FailureKind::kFinal) passing = copy_current_error();
       if (error.code() != base::ErrorCode::kNoSpace && transfer_.sources().advance(client)) continue;
-      loop->wait_or_rethrow(error, stop);
+      wait_after_round(loop, error, std::exchange(passing, nullptr), stop);
     }
   }
 }

@@ -21,6 +21,8 @@ struct PartFetchOptions {
   std::function<void(std::int64_t position, base::Bytes data)> on_bytes = {};
   // Throw WholeBlobSent instead of passing over the bytes in front.
   bool parts_only = false;
+  // Instead of the policy's; 0: the policy's.
+  int max_attempts = 0;
 };
 
 // For one thread.
@@ -28,8 +30,8 @@ class PartFetch final : private BlobSink {
  public:
   PartFetch(imagestore::PartialBlob& blob, imagestore::ByteRange range, Transfer& transfer, PartFetchOptions options);
 
-  // Blocks until the range is here. Failures without enough progress in between are counted (RetryLoop): the last one
-  // is thrown. What arrived stays.
+  // Blocks until the range is here. When one source fails the others have their turn; rounds without enough progress in
+  // between are counted (RetryLoop), and the last one's failure is thrown. What arrived stays.
   void run(const std::stop_token& stop);
   // What comes now was asked for as a part and came as one.
   bool has_parts() const { return has_parts_; }
@@ -38,6 +40,8 @@ class PartFetch final : private BlobSink {
   imagestore::ByteRange wanted() const override { return {part_.position(), range_.end}; }
   void begin(Answer answer) override;
   void write(base::Bytes data) override;
+  RetryLoop make_loop(const RegistryClient& client);
+  bool has_progressed();
 
   imagestore::PartialBlob& blob_;
   const imagestore::ByteRange range_;
@@ -45,6 +49,7 @@ class PartFetch final : private BlobSink {
   const PartFetchOptions options_;
   imagestore::PartialBlob::Part part_;
   bool has_parts_ = false;
+  std::int64_t mark_ = 0;  // where enough progress was made last
   std::int64_t next_ = 0;  // position of the next byte of the answer
 };
 

@@ -120,6 +120,9 @@ class PullOperation {
   FetchedManifest fetch_document(const oci::Descriptor& descriptor) {
     const oci::Digest& digest = descriptor.digest;
     const auto fetch = [&] {
+      // Another pull may have brought it since it was looked for.
+      if (auto bytes = find_stored(digest, oci::kMaxManifestBytes))
+        return FetchedManifest{descriptor, *std::move(bytes)};
       FetchedManifest fetched = client_->get_manifest(digest, stop_);
       // Of the requests for it one keeps it, and not what is no document.
       const std::string& type = descriptor.media_type.empty() ? fetched.descriptor.media_type : descriptor.media_type;
@@ -216,6 +219,7 @@ class PullOperation {
 
   std::string fetch_config_bytes(const oci::Descriptor& config) {
     const auto fetch = [&] {
+      if (auto stored = find_stored(config.digest, oci::kMaxConfigBytes)) return *std::move(stored);
       std::string bytes = client_->read_blob(config, oci::kMaxConfigBytes, stop_);
       services_.content.put_blob(config, bytes, lease_);
       return bytes;

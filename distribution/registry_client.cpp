@@ -32,6 +32,7 @@ constexpr std::size_t kMaxTags = 1'000'000;
 // A registry looks for everything that a manifest names before it answers.
 constexpr int kStorePatience = 6;
 constexpr int kMaxTagPages = 10'000;
+constexpr int kWholeTimeouts = 12;  // stall timeouts
 constexpr std::int64_t kLargeBlobBytes = 32 * 1024 * 1024;
 
 bool is_ok(const Answer& answer, std::initializer_list<int> statuses) {
@@ -141,12 +142,17 @@ void append_tags(const std::string& body, std::vector<std::string>& tags) {
 
 // Tells credentials apart without showing them.
 std::string fingerprint(const AuthConfig& auth) {
-  std::string all;
-  for (const std::string& part : {auth.username, auth.password.reveal(), auth.identity_token.reveal(),
-                                  auth.registry_token.reveal(), auth.server_address})
-    all += std::to_string(part.size()) + ":" + part;
-  const base::Secret wiped(all);
-  return oci::digest_of(base::as_bytes(all)).hex();
+  oci::DigestHasher hasher(oci::DigestAlgorithm::kSha256);
+  const auto add = [&](const std::string& part) {
+    hasher.update(base::as_bytes(std::to_string(part.size()) + ":"));
+    hasher.update(base::as_bytes(part));
+  };
+  add(auth.username);
+  add(auth.password.reveal());
+  add(auth.identity_token.reveal());
+  add(auth.registry_token.reveal());
+  add(auth.server_address);
+  return hasher.finish().hex();
 }
 
 Scope repository_scope(const std::string& path, std::initializer_list<const char*> actions) {
@@ -167,6 +173,7 @@ class RegistryClient::Repository {
              OperationContext context, base::Logger& logger)
       : name_(std::move(name)),
         identity_(name_.to_string() + " " + fingerprint(context.auth)),
+        stall_timeout_(options.stall_timeout),
         session_(http, options, name_.domain(), access, scopes_of(name_, access), std::move(context), logger),
         uploader_(session_, name_.path(), options.uploads) {}
 
@@ -181,30 +188,37 @@ class RegistryClient::Repository {
     result.path = name_.path() + "/" + path;
     return result;
   }
+  // For a body that is collected: many wait for one, so it may not come in drops.
+  std::chrono::milliseconds whole_timeout() const { return kWholeTimeouts * stall_timeout_; }
   Call manifest_call(const char* method, const std::string& reference) const {
     Call result = call(method, "manifests/" + reference);
     result.headers = {{"Accept", std::string(kAccept)}};
     result.max_body_bytes = oci::kMaxManifestBytes;
+    result.total_timeout = whole_timeout();
     return result;
   }
 
   FetchedManifest fetch_by_tag(Endpoint& endpoint, const std::string& tag, const std::stop_token& stop);
   FetchedManifest fetch_by_digest(const oci::Digest& digest, const Call& call, const std::stop_token& stop);
   void get_blob_from(Endpoint& endpoint, const oci::Descriptor& descriptor, BlobSink& sink,
-                     const std::stop_token& stop);
+                     const RetryListener& on_wait, const std::stop_token& stop);
+  bool has_bad_mirrors(const oci::Digest& digest) { return without_mirrors_.lock()->contains(digest.to_string()); }
+  void skip_mirrors_for(const oci::Digest& digest) { without_mirrors_.lock()->insert(digest.to_string()); }
 
  private:
   Call blob_call(const Endpoint& endpoint, const oci::Descriptor& descriptor, const imagestore::ByteRange& wanted);
   imagestore::ByteRange check_blob_head(const Endpoint& endpoint, const HttpResponse& head,
                                         const oci::Descriptor& descriptor, const imagestore::ByteRange& wanted);
-  [[noreturn]] void refuse_part(const Endpoint& endpoint, const std::string& why);
+  [[noreturn]] void refuse_part(const Endpoint& endpoint, const oci::Digest& digest, const std::string& why);
   std::string etag_of(const Endpoint& endpoint, const oci::Digest& digest);
   void remember_etag(const Endpoint& endpoint, const oci::Digest& digest, const HttpResponse& head);
 
   oci::RepositoryName name_;
   const std::string identity_;
+  const std::chrono::milliseconds stall_timeout_;
   RegistrySession session_;
-  base::Synchronized<std::set<const Endpoint*>> without_ranges_;
+  base::Synchronized<std::set<std::pair<const Endpoint*, std::string>>> without_ranges_;
+  base::Synchronized<std::set<std::string>> without_mirrors_;  // digests
   base::Synchronized<std::map<std::pair<const Endpoint*, std::string>, std::string>> etags_;
   BlobUploader uploader_;
 };
@@ -313,9 +327,10 @@ FetchedManifest RegistryClient::get_manifest(const oci::Digest& digest, std::sto
   }
 }
 
-// A 206 that is not what was asked for: that endpoint is not asked for parts any more.
-void RegistryClient::Repository::refuse_part(const Endpoint& endpoint, const std::string& why) {
-  without_ranges_.lock()->insert(&endpoint);
+// A 206 that is not what was asked for: that endpoint is not asked for parts of that blob any more.
+void RegistryClient::Repository::refuse_part(const Endpoint& endpoint, const oci::Digest& digest,
+                                             const std::string& why) {
+  without_ranges_.lock()->insert({&endpoint, digest.to_string()});
   throw TransportError(TransportFailure::kBroken, ErrorCode::kUnavailable,
                        endpoint.base().authority() + " answered a range request wrongly: " + why);
 }
@@ -336,10 +351,11 @@ imagestore::ByteRange RegistryClient::Repository::check_blob_head(const Endpoint
   if (head.status == 206) {
     const std::string* value = head.find_header("Content-Range");
     const auto range = parse_content_range(value);
-    if (!range) refuse_part(endpoint, "no Content-Range");
+    if (!range) refuse_part(endpoint, descriptor.digest, "no Content-Range");
     if (range->size_bytes && *range->size_bytes != descriptor.size_bytes)
       wrong_size(std::to_string(*range->size_bytes));
-    if (range->range.begin != wanted.begin || range->range.end > wanted.end) refuse_part(endpoint, *value);
+    if (range->range.begin != wanted.begin || range->range.end > wanted.end)
+      refuse_part(endpoint, descriptor.digest, *value);
     return range->range;
   }
   if (head.status != 200)
@@ -357,7 +373,9 @@ Call RegistryClient::Repository::blob_call(const Endpoint& endpoint, const oci::
   Call call = this->call("GET", "blobs/" + descriptor.digest.to_string());
   const bool is_whole = wanted.begin == 0 && wanted.end == descriptor.size_bytes;
   // A large blob is asked for as a range from the start: the answer tells whether parts of it can be had.
-  if ((is_whole && descriptor.size_bytes < kLargeBlobBytes) || without_ranges_.lock()->contains(&endpoint)) return call;
+  if ((is_whole && descriptor.size_bytes < kLargeBlobBytes) ||
+      without_ranges_.lock()->contains({&endpoint, descriptor.digest.to_string()}))
+    return call;
   call.headers.emplace_back("Range", "bytes=" + std::to_string(wanted.begin) + "-" + std::to_string(wanted.end - 1));
   const std::string etag = etag_of(endpoint, descriptor.digest);
   if (!is_whole && !etag.empty()) call.headers.emplace_back("If-Range", etag);
@@ -382,10 +400,11 @@ void RegistryClient::Repository::remember_etag(const Endpoint& endpoint, const o
 }
 
 void RegistryClient::Repository::get_blob_from(Endpoint& endpoint, const oci::Descriptor& descriptor, BlobSink& sink,
-                                               const std::stop_token& stop) {
+                                               const RetryListener& on_wait, const std::stop_token& stop) {
   const imagestore::ByteRange wanted = sink.wanted();
   CountedSink counted(sink, descriptor);
   Call call = blob_call(endpoint, descriptor, wanted);
+  call.on_wait = on_wait;
   call.on_success = [&](const HttpResponse& head) -> base::Sink* {
     const auto coming = check_blob_head(endpoint, head, descriptor, wanted);
     remember_etag(endpoint, descriptor.digest, head);
@@ -397,13 +416,8 @@ void RegistryClient::Repository::get_blob_from(Endpoint& endpoint, const oci::De
   };
   try {
     const Answer answer = session_.call(endpoint, call, stop);
-    if (answer.response.status == 416) refuse_part(endpoint, "416 Requested Range Not Satisfiable");
-    if (!answer.is_success()) {
-      RegistryError error = answer.error();
-      // Signed URLs of storage hosts expire: the registry is asked for a new one.
-      if (!is_same_origin(answer.url, endpoint.base())) error.set_stale_location();
-      throw error;
-    }
+    if (answer.response.status == 416) refuse_part(endpoint, descriptor.digest, "416 Requested Range Not Satisfiable");
+    if (!answer.is_success()) throw answer.error();
   } catch (const TransportError& error) {
     if (!counted.has_started() || error.kind() != TransportFailure::kBroken) throw;
     throw broke_off(error.kind(), error.code());
@@ -411,9 +425,18 @@ void RegistryClient::Repository::get_blob_from(Endpoint& endpoint, const oci::De
   if (!counted.is_complete()) throw broke_off(TransportFailure::kBroken, ErrorCode::kUnavailable);
 }
 
-void RegistryClient::get_blob(const oci::Descriptor& descriptor, BlobSink& sink, std::stop_token stop) {
-  repository_->session().try_each(
-      Capability::kPull, [&](Endpoint& endpoint) { repository_->get_blob_from(endpoint, descriptor, sink, stop); });
+void RegistryClient::get_blob(const oci::Descriptor& descriptor, BlobSink& sink, const RetryListener& on_wait,
+                              std::stop_token stop) {
+  const auto get = [&](Endpoint& endpoint) { repository_->get_blob_from(endpoint, descriptor, sink, on_wait, stop); };
+  if (repository_->has_bad_mirrors(descriptor.digest)) {
+    get(repository_->session().last_that_can(Capability::kPull));
+  } else {
+    repository_->session().try_each(Capability::kPull, get);
+  }
+}
+
+void RegistryClient::skip_mirrors_for(const oci::Digest& digest) {
+  repository_->skip_mirrors_for(digest);
 }
 
 void RegistryClient::require_blob(const oci::Digest& digest, std::stop_token stop) {
@@ -436,6 +459,7 @@ std::string RegistryClient::read_blob(const oci::Descriptor& descriptor, std::si
       [&](Endpoint& endpoint) {
         Call call = repository_->call("GET", "blobs/" + descriptor.digest.to_string());
         call.max_body_bytes = static_cast<std::size_t>(descriptor.size_bytes);
+        call.total_timeout = repository_->whole_timeout();
         Answer answer = repository_->session().call(endpoint, call, stop);
         if (!is_ok(answer, {200})) throw answer.error();
         std::string& bytes = answer.response.body;
@@ -454,6 +478,7 @@ std::vector<std::string> RegistryClient::list_tags(std::stop_token stop) {
         Call call = repository_->call("GET", "tags/list");
         call.query = "n=1000";
         call.max_body_bytes = kMaxTagPageBytes;
+        call.total_timeout = repository_->whole_timeout();
         for (int page = 0; page < kMaxTagPages; ++page) {
           const Answer answer = repository_->session().call(endpoint, call, stop);
           if (!is_ok(answer, {200})) throw answer.error();

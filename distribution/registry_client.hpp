@@ -103,7 +103,10 @@ class RegistryClient {
   // the sink's. Returns when all that was asked for has come, or the whole blob. kDataLoss: the registry's blob has
   // another size; TransportError: it ended early ("short read: expected N bytes but got M: unexpected EOF"), or a part
   // other than the one asked for came; RegistryError.
-  void get_blob(const oci::Descriptor& descriptor, BlobSink& sink, std::stop_token stop);
+  // A host that asked for a pause is waited for; on_wait, if not empty, is told.
+  void get_blob(const oci::Descriptor& descriptor, BlobSink& sink, const RetryListener& on_wait, std::stop_token stop);
+  // The blob came damaged: mirrors are not asked for it again.
+  void skip_mirrors_for(const oci::Digest& digest);
   // That the blob may be had from here: HEAD. RegistryError if not.
   void require_blob(const oci::Digest& digest, std::stop_token stop);
   // A small blob, verified; for configs.

@@ -242,7 +242,7 @@ HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& 
   request.total_timeout = call.total_timeout;
   request.stall_timeout = options_.stall_timeout;
   request.answer_timeout = options_.stall_timeout * call.answer_patience;
-  request.on_wait = on_retry_;
+  request.on_wait = call.on_wait ? call.on_wait : on_retry_;
   if (call.total_timeout.count() > 0) request.patience = std::min(request.patience, call.total_timeout);
   // Who waits for a mirror could ask the next one meanwhile.
   if (endpoint.kind() == Endpoint::Kind::kMirror) request.patience = std::chrono::milliseconds(0);
@@ -264,7 +264,10 @@ Answer RegistrySession::send(Endpoint& endpoint, const Call& call, const base::S
                                                      : exchange(endpoint, call, request, stop);
     logger_.debug("registry request", {{"request", describe_request(request.method, request.url)},
                                        {"status", std::to_string(response.status)}});
-    if (!is_redirect(response)) return {std::move(response), std::move(url), std::move(description)};
+    if (!is_redirect(response)) {
+      const bool is_elsewhere = !is_same_origin(url, endpoint.base());
+      return {std::move(response), std::move(url), std::move(description), is_elsewhere};
+    }
     if (hop == kMaxRedirects) {
       throw Error(ErrorCode::kUnavailable, description + ": stopped after " + std::to_string(hop) + " redirects");
     }

@@ -35,6 +35,7 @@ struct Call {
   OnHead on_success;  // for a 2xx answer; empty: its body is collected
   std::size_t max_body_bytes = kMaxErrorBodyBytes;
   std::vector<Scope> more_scopes;
+  RetryListener on_wait;  // instead of the operation's
   // A challenge is answered although the request succeeded without: the credentials are what is asked about.
   bool must_authorize = false;
   // As in HttpRequest.
@@ -44,11 +45,17 @@ struct Call {
 
 struct Answer {
   HttpResponse response;
-  Url url;              // that answered, after redirects
-  std::string request;  // `Get "https://..."` as it was first sent
+  Url url;                    // that answered, after redirects
+  std::string request;        // `Get "https://..."` as it was first sent
+  bool is_elsewhere = false;  // that URL is not the registry's own
 
   bool is_success() const { return response.status >= 200 && response.status < 300; }
-  RegistryError error() const { return make_registry_error(response, request); }
+  // Signed URLs of storage hosts expire: what such a host refuses may be asked of the registry anew.
+  RegistryError error() const {
+    RegistryError error = make_registry_error(response, request);
+    if (is_elsewhere) error.set_stale_location();
+    return error;
+  }
 };
 
 class RegistrySession {
@@ -62,6 +69,8 @@ class RegistrySession {
   Answer call(Endpoint& endpoint, const Call& call, const std::stop_token& stop);
 
   Endpoint& registry() { return *endpoints_.back(); }
+  // Behind all mirrors; kPermissionDenied if none can.
+  Endpoint& last_that_can(Capability capability) const;
 
   // Runs `action` with one endpoint that can after the other until it does not throw: a mirror's failure leads to the
   // next, that of the last is thrown. kPermissionDenied if none can.
@@ -101,7 +110,6 @@ class RegistrySession {
   HttpResponse exchange_undecided(Endpoint& endpoint, const Call& call, HttpRequest& request, Url& url,
                                   const std::stop_token& stop);
   HttpRequest make_request(const Endpoint& endpoint, const Call& call, const Url& url) const;
-  Endpoint& last_that_can(Capability capability) const;
   void note_mirror_failure(Endpoint& endpoint, const base::Error& error);
   std::optional<Challenge> find_challenge(const Endpoint& endpoint);
   void remember_challenge(const Endpoint& endpoint, const Challenge& challenge);

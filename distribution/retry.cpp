@@ -22,11 +22,6 @@ constexpr int kUnreachableAttempts = 3;
 constexpr int kImmediateAttempts = 2;
 constexpr std::size_t kMaxReasonBytes = 200;
 
-double random_fraction() {
-  thread_local std::minstd_rand engine(std::random_device{}());
-  return std::uniform_real_distribution<double>(0, 1)(engine);
-}
-
 FailureKind classify_status(int status) {
   constexpr std::array kTemporary = {408, 429, 500, 502, 503, 504};
   return std::find(kTemporary.begin(), kTemporary.end(), status) != kTemporary.end() ? FailureKind::kTemporary
@@ -50,6 +45,11 @@ std::chrono::milliseconds asked_for(const Error& error) {
 }
 
 }  // namespace
+
+double random_fraction() {
+  thread_local std::minstd_rand engine(std::random_device{}());
+  return std::uniform_real_distribution<double>(0, 1)(engine);
+}
 
 FailureKind classify_failure(const Error& error) {
   if (const auto* transport = dynamic_cast<const TransportError*>(&error)) return classify_transport(*transport);

@@ -30,6 +30,9 @@ FailureKind classify_failure(const base::Error& error);
 // so that clients that failed together do not come back together. failures >= 1.
 std::chrono::milliseconds retry_delay(const RetryPolicy& policy, int failures, double random);
 
+// Evenly in [0, 1); thread-safe.
+double random_fraction();
+
 // Why and how long a transfer waits.
 struct RetryNotice {
   std::string reason;

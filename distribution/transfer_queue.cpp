@@ -20,7 +20,9 @@ void Transfer::rethrow() const {
 }
 
 void Transfer::set_wait(const RetryNotice& notice) {
-  *wait_.lock() = Wait{notice.reason, std::chrono::steady_clock::now() + notice.delay};
+  // Long enough to be seen.
+  constexpr std::chrono::milliseconds kShortest{200};
+  *wait_.lock() = Wait{notice.reason, std::chrono::steady_clock::now() + std::max(notice.delay, kShortest)};
 }
 
 std::optional<Transfer::Wait> Transfer::find_wait() const {
@@ -56,14 +58,15 @@ bool TransferSources::was_tried(const std::string& identity) const {
   return state_.lock()->tried.contains(identity);
 }
 
-std::size_t TransferSources::count(const std::string& identity) const {
-  auto state = state_.lock();
-  return static_cast<std::size_t>(std::count_if(state->clients.begin(), state->clients.end(),
-                                                [&](const Client& client) { return client->identity() == identity; }));
+bool TransferSources::knows(const std::string& identity) const {
+  return state_.lock()->known.contains(identity);
 }
 
 void TransferSources::add(Client client) {
-  if (client) state_.lock()->clients.push_back(std::move(client));
+  if (!client) return;
+  auto state = state_.lock();
+  state->known.insert(client->identity());
+  state->clients.push_back(std::move(client));
 }
 
 void TransferSources::remove(const Client& client) {
@@ -211,7 +214,6 @@ Watch TransferQueue::join(const std::string& key, const std::string& host, Trans
   Watch watch;
   watch.queue_ = this;
   watch.key_ = key;
-  watch.source_ = source;
   {
     const std::lock_guard lock(state_->mutex);
     ended.swap(state_->ended_threads);
@@ -220,15 +222,13 @@ Watch TransferQueue::join(const std::string& key, const std::string& host, Trans
       Job& job = *found->second;
       ++job.watchers;
       watch.transfer_ = job.transfer;
-      job.transfer->sources_.add(std::move(source));
-      if (std::find(job.hosts.begin(), job.hosts.end(), host) == job.hosts.end()) job.hosts.push_back(host);
-      state_->start_waiting();
       return watch;
     }
     auto job = std::make_shared<Job>();
     job->key = key;
     job->hosts = {host};
     job->work = std::move(work);
+    watch.source_ = source;
     job->transfer->sources_.add(std::move(source));
     watch.transfer_ = job->transfer;
     watch.leader_ = true;
@@ -237,6 +237,21 @@ Watch TransferQueue::join(const std::string& key, const std::string& host, Trans
     state_->start_waiting();
   }
   return watch;
+}
+
+void Watch::contribute(const std::string& host, TransferSources::Client client) {
+  queue_->contribute(*this, host, std::move(client));
+}
+
+void TransferQueue::contribute(Watch& watch, const std::string& host, TransferSources::Client client) {
+  const std::lock_guard lock(state_->mutex);
+  watch.source_ = client;
+  watch.transfer_->sources_.add(std::move(client));
+  const auto found = state_->jobs.find(watch.key_);
+  if (found == state_->jobs.end() || found->second->transfer != watch.transfer_) return;
+  Job& job = *found->second;
+  if (std::find(job.hosts.begin(), job.hosts.end(), host) == job.hosts.end()) job.hosts.push_back(host);
+  state_->start_waiting();
 }
 
 void TransferQueue::leave(const Watch& watch) noexcept {

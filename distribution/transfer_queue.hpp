@@ -33,7 +33,8 @@ class TransferSources {
   Client current();
   // `failed` did not do. Whether there is another identity that did not fail since the last call that returned false.
   bool advance(const Client& failed);
-  std::size_t count(const std::string& identity) const;
+  // Whether a client of that identity was added, now or before.
+  bool knows(const std::string& identity) const;
   // Whether a client of that identity was ever used.
   bool was_tried(const std::string& identity) const;
 
@@ -44,6 +45,7 @@ class TransferSources {
     std::size_t current = 0;
     std::set<std::string> failed;  // identities, in this round
     std::set<std::string> tried;
+    std::set<std::string> known;
   };
   void add(Client client);
   void remove(const Client& client);  // the last one stays
@@ -71,8 +73,8 @@ class Transfer {
   void set_wait(const RetryNotice& notice);
   std::optional<Wait> find_wait() const;
 
-  // Whether none of the sources but one's own has that identity (RegistryClient).
-  bool is_foreign(const std::string& identity) const { return sources_.count(identity) < 2; }
+  // Whether it fetches with other credentials only, or from another repository (RegistryClient::identity).
+  bool is_foreign(const std::string& identity) const { return !sources_.knows(identity); }
   bool has_tried(const std::string& identity) const { return sources_.was_tried(identity); }
 
   // Throws a copy of what the work threw, once the state is kFailed.
@@ -100,6 +102,9 @@ class Watch {
   explicit operator bool() const { return transfer_ != nullptr; }
   // Whether this watcher's work is the one that runs.
   bool is_leader() const { return leader_; }
+  // Adds a client that may fetch it as well, until the watch goes; a transfer that waits for its host may then run by
+  // this one. Once.
+  void contribute(const std::string& host, TransferSources::Client client);
 
  private:
   friend class TransferQueue;
@@ -116,9 +121,9 @@ class TransferQueue {
   explicit TransferQueue(std::size_t max_running_per_host);
   ~TransferQueue();  // cancels, and joins every thread
 
-  // Never blocks. The work runs on a thread of the queue, once, and owns what it captured until it returned. `source`
-  // is a further client for a transfer that is under way, until the watch goes; a transfer that waits for its host may
-  // then run by this one's.
+  // The work runs on a thread of the queue, once, and owns what it captured until it returned. `source` is what a new
+  // transfer fetches through; to one that is under way it is contributed when it has been authorised. Does not wait for
+  // transfers, but joins the threads of those that have ended.
   Watch join(const std::string& key, const std::string& host, TransferWork work,
              TransferSources::Client source = nullptr);
 
@@ -130,6 +135,7 @@ class TransferQueue {
  private:
   friend class Watch;
   void leave(const Watch& watch) noexcept;
+  void contribute(Watch& watch, const std::string& host, TransferSources::Client client);
 
   struct State;
   std::unique_ptr<State> state_;

@@ -43,11 +43,12 @@ void ContentStore::record(const BlobInfo& info, const std::string& lease_id) {
 
 void ContentStore::take_file(base::UniqueFd& fd, const std::filesystem::path& path, const BlobInfo& info,
                              const std::string& lease_id) {
-  ::fchmod(fd.get(), 0400);
   base::sync_data(fd.get(), path);
   const std::lock_guard guard(lock_of(info.digest));
   const std::filesystem::path target = layout_.blob(info.digest);
   if (::rename(path.c_str(), target.c_str()) != 0) throw base::errno_error(errno, "rename to " + target.string());
+  // Not before: what is left in ingest/ has to be opened for writing again.
+  ::fchmod(fd.get(), 0400);
   fd.reset();
   try {
     record(info, lease_id);
@@ -76,17 +77,31 @@ void ContentStore::remove_unreferenced_if_due() {
 // Only of an earlier run everything that is no partial blob may go: a BlobWriter's file has no name to know it by.
 void ContentStore::remove_stale_ingests(bool at_start) {
   for (const auto& entry : std::filesystem::directory_iterator(layout_.ingest())) {
-    const bool is_partial = layout_.find_partial_digest(entry.path()).has_value();
-    if (is_partial ? is_wanted_partial(entry, at_start) : !at_start) continue;
+    const auto digest = layout_.find_partial_digest(entry.path());
+    if (!digest && !at_start) continue;
+    // Taken, so that nobody opens it meanwhile.
+    if (digest && !open_partials_.lock()->insert(*digest).second) continue;
+    const base::Finally close([&] {
+      if (digest) close_partial(*digest);
+    });
+    if (digest && is_wanted_partial(entry)) continue;
     logger_.debug("removed an unfinished download", {{"file", entry.path().filename().string()}});
     std::error_code ignored;
     std::filesystem::remove_all(entry.path(), ignored);
   }
 }
 
-bool ContentStore::is_wanted_partial(const std::filesystem::directory_entry& entry, bool at_start) {
+void ContentStore::remove_idle_partials() {
+  for (const auto& entry : std::filesystem::directory_iterator(layout_.ingest())) {
+    const auto digest = layout_.find_partial_digest(entry.path());
+    if (!digest || !open_partials_.lock()->insert(*digest).second) continue;
+    remove_file(entry.path(), logger_);
+    close_partial(*digest);
+  }
+}
+
+bool ContentStore::is_wanted_partial(const std::filesystem::directory_entry& entry) {
   const oci::Digest digest = *layout_.find_partial_digest(entry.path());
-  if (!at_start && open_partials_.lock()->contains(digest)) return true;
   struct stat status {};
   if (::lstat(entry.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return false;
   const auto age = std::chrono::system_clock::now() - std::chrono::system_clock::from_time_t(status.st_mtime);
@@ -138,15 +153,15 @@ std::mutex& ContentStore::lock_of(const oci::Digest& digest) {
 
 Lease ContentStore::make_lease(const std::string& operation) {
   remove_unreferenced_if_due();
-  Lease lease(*this, oci::random_hex(16));
-  auto write = database_.write(MetadataDb::Durability::kThisRun);
+  const std::string id = oci::random_hex(16);
   const std::vector<std::string> left = *undropped_leases_.lock();
-  for (const auto& id : left) blob_table::remove_lease(*write, id);
-  blob_table::insert_lease(*write, lease.id(), operation, base::now());
+  auto write = database_.write(MetadataDb::Durability::kThisRun);
+  for (const auto& each : left) blob_table::remove_lease(*write, each);
+  blob_table::insert_lease(*write, id, operation, base::now());
   write.commit();
   auto undropped = undropped_leases_.lock();
-  std::erase_if(*undropped, [&](const auto& id) { return std::find(left.begin(), left.end(), id) != left.end(); });
-  return lease;
+  std::erase_if(*undropped, [&](const auto& each) { return std::find(left.begin(), left.end(), each) != left.end(); });
+  return {*this, id};
 }
 
 void ContentStore::drop_lease(const std::string& id) noexcept {
@@ -243,7 +258,7 @@ std::unique_ptr<PartialBlob> ContentStore::open_partial(const Lease& lease, cons
     open->insert(descriptor.digest);
   }
   try {
-    return std::unique_ptr<PartialBlob>(new PartialBlob(*this, lease.id(), descriptor, kind));
+    return std::unique_ptr<PartialBlob>(new PartialBlob(*this, lease.id(), descriptor, kind, stop));
   } catch (...) {
     close_partial(descriptor.digest);
     throw;

@@ -69,6 +69,8 @@ class ContentStore {
   // the same digest to go; kCancelled. kInvalidArgument for a size below zero.
   std::unique_ptr<PartialBlob> open_partial(const Lease& lease, const oci::Descriptor& descriptor, BlobKind kind,
                                             const std::stop_token& stop);
+  // For a full disk: partial blobs that nobody fetches now are removed.
+  void remove_idle_partials();
   // A document whose bytes are here already; as BlobWriter.
   void put_blob(const oci::Descriptor& descriptor, std::string_view bytes, const Lease& lease);
 
@@ -94,7 +96,7 @@ class ContentStore {
   void record(const BlobInfo& info, const std::string& lease_id);
   void close_partial(const oci::Digest& digest) noexcept;
   void remove_stale_ingests(bool at_start);
-  bool is_wanted_partial(const std::filesystem::directory_entry& entry, bool at_start);
+  bool is_wanted_partial(const std::filesystem::directory_entry& entry);
   void drop_lease(const std::string& id) noexcept;
   void remove_leftovers();
   void remove_unknown_files(oci::DigestAlgorithm algorithm);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <vector>
 
 #include "imagestore/content_store.hpp"
@@ -22,12 +23,16 @@ constexpr std::int64_t kLeastKeptBytes = 64 * 1024;
 base::UniqueFd open_data(const std::filesystem::path& path) {
   const auto status = std::filesystem::symlink_status(path);
   if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) std::filesystem::remove_all(path);
+  base::UniqueFd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (fd) return fd;
+  if (errno == EACCES) std::filesystem::remove(path);
   return base::open_file(path, O_RDWR | O_CREAT);
 }
 
 }  // namespace
 
-PartialBlob::PartialBlob(ContentStore& store, std::string lease_id, oci::Descriptor descriptor, BlobKind kind)
+PartialBlob::PartialBlob(ContentStore& store, std::string lease_id, oci::Descriptor descriptor, BlobKind kind,
+                         const std::stop_token& stop)
     : store_(store),
       lease_id_(std::move(lease_id)),
       descriptor_(std::move(descriptor)),
@@ -36,7 +41,7 @@ PartialBlob::PartialBlob(ContentStore& store, std::string lease_id, oci::Descrip
       fd_(open_data(path_)),
       verifier_(std::make_unique<ContentVerifier>(descriptor_.digest.algorithm(), kind)),
       map_(store.layout_.partial_map(descriptor_.digest), descriptor_.size_bytes) {
-  ranges_ = map_.load(fd_.get());
+  ranges_ = map_.load(fd_.get(), stop);
   arrived_bytes_ = ranges_.total_bytes();
   // Nothing of the file that the map does not know, and nothing beyond the blob's end, may become part of it.
   if (::ftruncate(fd_.get(), ranges_.total_bytes() == 0 ? 0 : descriptor_.size_bytes) != 0)
@@ -44,11 +49,7 @@ PartialBlob::PartialBlob(ContentStore& store, std::string lease_id, oci::Descrip
 }
 
 PartialBlob::~PartialBlob() {
-  if (fd_ && ranges_.total_bytes() < kLeastKeptBytes) {
-    map_.remove();
-    remove_file(path_, store_.logger_);
-  }
-  fd_.reset();
+  if (fd_ && ranges_.total_bytes() < kLeastKeptBytes) forget();
   store_.close_partial(descriptor_.digest);
 }
 
@@ -122,9 +123,21 @@ BlobInfo PartialBlob::commit(const std::stop_token& stop) {
     throw;
   }
   const BlobInfo info{descriptor_.digest, descriptor_.size_bytes, verifier_->finish_layer(path_, stop)};
-  store_.take_file(fd_, path_, info, lease_id_);
+  try {
+    store_.take_file(fd_, path_, info, lease_id_);
+  } catch (...) {
+    // After a failed sync the pages in memory say nothing of the disk: they must not be taken for it by a next try.
+    if (fd_) forget();
+    throw;
+  }
   map_.remove();
   return info;
+}
+
+void PartialBlob::forget() noexcept {
+  map_.remove();
+  remove_file(path_, store_.logger_);
+  fd_.reset();
 }
 
 void PartialBlob::discard() {

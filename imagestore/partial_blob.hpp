@@ -61,15 +61,17 @@ class PartialBlob {
   std::int64_t verified_bytes() const { return verifier_->size_bytes(); }
 
   // When all is here: makes the blob durable and visible and leases it. kDataLoss as ContentVerifier; of a wrong digest
-  // nothing is kept then. Once.
+  // nothing is kept then, nor of what could not be synced. Once.
   BlobInfo commit(const std::stop_token& stop);
   // Forgets what arrived. No part may exist.
   void discard();
 
  private:
   friend class ContentStore;
-  PartialBlob(ContentStore& store, std::string lease_id, oci::Descriptor descriptor, BlobKind kind);
+  PartialBlob(ContentStore& store, std::string lease_id, oci::Descriptor descriptor, BlobKind kind,
+              const std::stop_token& stop);
   void add_range(ByteRange range, std::uint64_t crc);
+  void forget() noexcept;
 
   ContentStore& store_;
   const std::string lease_id_;

@@ -65,7 +65,7 @@ std::uint64_t crc64(std::uint64_t crc, base::Bytes data) {
 PartialMap::PartialMap(std::filesystem::path path, std::int64_t size_bytes)
     : path_(std::move(path)), size_bytes_(size_bytes) {}
 
-ByteRanges PartialMap::load(int data_fd) {
+ByteRanges PartialMap::load(int data_fd, const std::stop_token& stop) {
   ByteRanges ranges;
   base::UniqueFd file(::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return ranges;
@@ -79,6 +79,7 @@ ByteRanges PartialMap::load(int data_fd) {
   bool all_good = true;
   std::size_t index = 1;
   for (; index < kMaxRecords && read_record(file.get(), index, record); ++index) {
+    if (stop.stop_requested()) throw base::Error(base::ErrorCode::kCancelled, "context canceled");
     const bool is_sound = record.begin >= 0 && record.begin < record.end && record.end <= size_bytes_;
     if (is_sound && holds(data_fd, record, buffer)) {
       ranges.add({record.begin, record.end});
@@ -88,7 +89,7 @@ ByteRanges PartialMap::load(int data_fd) {
     }
   }
   const auto end = static_cast<off_t>(index * sizeof(Record));
-  if (all_good && ::lseek(file.get(), 0, SEEK_END) == end) {
+  if (all_good && ::ftruncate(file.get(), end) == 0) {
     fd_ = std::move(file);
     return ranges;
   }

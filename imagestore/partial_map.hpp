@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <stop_token>
 
 #include "base/file.hpp"
 #include "base/stream.hpp"
@@ -23,8 +24,8 @@ class PartialMap {
   PartialMap(std::filesystem::path path, std::int64_t size_bytes);
 
   // The ranges recorded earlier whose bytes in `data_fd` still have their checksum. Ends at the first record that is
-  // torn; what does not hold is taken out of the map. Reads all of the data recorded: blocks.
-  ByteRanges load(int data_fd);
+  // torn; what does not hold is taken out of the map. Reads all of the data recorded: blocks; kCancelled.
+  ByteRanges load(int data_fd, const std::stop_token& stop);
 
   // Not synced: a record that a power cut loses costs a range, one that it keeps without the data is found by load().
   void append(ByteRange range, std::uint64_t crc);

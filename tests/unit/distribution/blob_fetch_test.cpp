@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <numeric>
+#include <fstream>
 
 #include "distribution/registry_error.hpp"
 #include "tests/support/distribution_fixture.hpp"
@@ -41,7 +41,10 @@ class BlobFetchTest : public tests::DistributionFixture, public testing::Test {
   void fetch(const oci::Descriptor& blob, const std::vector<std::shared_ptr<RegistryClient>>& clients,
              const std::stop_token& stop = {}) {
     std::vector<Watch> watches;
-    for (const auto& each : clients) watches.push_back(downloads.join("blob", "host", work(blob), each));
+    for (const auto& each : clients) {
+      watches.push_back(downloads.join("blob", "host", work(blob), each));
+      if (!watches.back().is_leader()) watches.back().contribute("host", each);
+    }
     std::uint64_t seen = 0;
     while (!watches[0]->has_ended() && !stop.stop_requested())
       seen = downloads.wait_for_change(seen, std::chrono::steady_clock::now() + 1s, stop);
@@ -203,6 +206,58 @@ TEST_F(BlobFetchTest, AnotherWatchersClientTakesOver) {
   expect_stored(blob, content);
 }
 
+TEST_F(BlobFetchTest, AnotherClientsRefusalDoesNotEndIt) {
+  const std::string content = make_content(kMiB);
+  tests::FakeRegistry stranger;
+  const auto blob = add(content);
+  registry.add_fault({.method = "GET", .path = "*/blobs/*", .times = 2, .status = 503});
+  fetch(blob, {client(registry), client(stranger)});
+  EXPECT_EQ(registry.count("GET", "*/blobs/*"), 3U);
+  expect_stored(blob, content);
+}
+
+TEST_F(BlobFetchTest, PartsThatComeInDropsAreNoProgress) {
+  const std::string content = make_content(kMiB);
+  const auto blob = add(content);
+  registry.add_fault({.method = "GET", .path = "*/blobs/*", .cut_after_bytes = 10});
+  // 206 with ten bytes of what was asked for, and then with ten others ...
+  for (int i = 1; i < 20; ++i) {
+    const auto begin = static_cast<std::size_t>(i * 10);
+    registry.add_fault({.method = "GET",
+                        .path = "*/blobs/*",
+                        .status = 206,
+                        .headers = {{"Content-Range", "bytes " + std::to_string(begin) + "-" +
+                                                          std::to_string(begin + 9) + "/" + std::to_string(kMiB)}},
+                        .body = content.substr(begin, 10)});
+  }
+  EXPECT_EQ(error_of_fetch(blob).code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(registry.count("GET", "*/blobs/*"), 6U);
+}
+
+TEST_F(BlobFetchTest, ADamagedCopyOfAMirrorIsReplacedByTheRegistrys) {
+  const std::string content = make_content(kMiB);
+  const auto blob = add(content);
+  tests::FakeRegistry mirror;
+  mirror.add_fault(
+      {.method = "GET", .path = "*/blobs/*", .times = -1, .status = 200, .body = std::string(content.size(), 'x')});
+  const tests::TempDir certs;
+  const auto folder = certs.path() / registry.host();
+  std::filesystem::create_directory(folder);
+  std::ofstream(folder / "hosts.toml") << "server = '" + registry.url() + "'\n[host.'" + mirror.url() + "']\n";
+  options.certs_roots = {certs.path()};
+  fetch(blob, {client(registry)});
+  EXPECT_EQ(mirror.count("GET", "*/blobs/*"), 1U);
+  EXPECT_EQ(registry.count("GET", "*/blobs/*"), 1U);
+  expect_stored(blob, content);
+}
+
+TEST_F(BlobFetchTest, AFailureBeforeTheFirstRequestEndsIt) {
+  const auto image = tests::make_image({.layers = {"one"}});
+  serve("app", "1", image);
+  std::filesystem::remove_all(store.root() / "ingest");
+  EXPECT_NE(pull_error("app:1").first, ErrorCode::kCancelled);
+}
+
 TEST_F(BlobFetchTest, TellsOfItsWaits) {
   const auto blob = add("content");
   options.retry.first_delay = 1h;
@@ -237,9 +292,20 @@ TEST_F(ParallelBlobFetchTest, ASlowRegistryIsAskedOverSeveralConnections) {
   EXPECT_EQ(distinct.size(), asked.size());
 }
 
-TEST_F(ParallelBlobFetchTest, AFailureOfOneEndsAllAndIsResumed) {
+// A registry that lets no more than two connections of a client in.
+TEST_F(ParallelBlobFetchTest, AConnectionThatIsRefusedLeavesItsPartToTheOthers) {
   registry.clear_faults();
-  registry.add_fault({.method = "GET", .path = "*/blobs/*", .skip = 2, .status = 403});
+  registry.add_fault({.method = "GET", .path = "*/blobs/*", .skip = 2, .times = 4, .status = 503});
+  registry.add_fault(
+      {.method = "GET", .path = "*/blobs/*", .times = -1, .chunk_bytes = 256 * 1024, .chunk_pause = 5ms});
+  fetch(blob, {client(registry)});
+  expect_stored(blob, content);
+}
+
+TEST_F(ParallelBlobFetchTest, WhatNoConnectionCanBringIsAFailureAndIsResumed) {
+  registry.clear_faults();
+  registry.add_fault({.method = "GET", .path = "*/blobs/*", .skip = 1, .times = -1, .status = 403});
+  // Faults are tried in their order: the first request is the one that is left.
   registry.add_fault(
       {.method = "GET", .path = "*/blobs/*", .times = -1, .chunk_bytes = 256 * 1024, .chunk_pause = 5ms});
   EXPECT_EQ(error_of_fetch(blob).code(), ErrorCode::kPermissionDenied);

@@ -142,7 +142,7 @@ TEST_F(RegistryClientTest, StreamsBlobs) {
   const std::string bytes(3'000'000, 'b');
   const auto blob = registry.add_blob(repository, bytes);
   StringSink sink(blob);
-  client(registry).get_blob(blob, sink, {});
+  client(registry).get_blob(blob, sink, {}, {});
   EXPECT_EQ(sink.text, bytes);
   EXPECT_EQ(client(registry).read_blob(blob, bytes.size(), {}), bytes);
   EXPECT_EQ(error_of([&] { client(registry).read_blob(blob, bytes.size() - 1, {}); }).code(), ErrorCode::kDataLoss);
@@ -160,7 +160,7 @@ TEST_P(BadBlob, IsAnErrorAndNotMoreThanItsSize) {
   const auto blob = registry.add_blob(repository, std::string(1000, 'b'));
   registry.add_fault(GetParam().fault);
   StringSink sink(blob);
-  const auto error = error_of([&] { client(registry).get_blob(blob, sink, {}); });
+  const auto error = error_of([&] { client(registry).get_blob(blob, sink, {}, {}); });
   EXPECT_EQ(error.code(), GetParam().code) << error.text();
   EXPECT_NE(error.text().find(GetParam().text), std::string::npos) << error.text();
   EXPECT_LE(sink.text.size(), GetParam().most_bytes);
@@ -211,7 +211,7 @@ TEST_F(RegistryClientTest, AsksForWhatIsMissing) {
   const auto blob = registry.add_blob(repository, "0123456789");
   auto puller = client(registry);
   auto sink = sink_with(blob, "0123");
-  puller.get_blob(blob, sink, {});
+  puller.get_blob(blob, sink, {}, {});
   EXPECT_EQ(sink.text, "0123456789");
   EXPECT_EQ(sink.answers, std::vector{BlobSink::Answer::kPart});
   EXPECT_EQ(registry.requests("GET", "*/blobs/*").back().header("Range"), "bytes=4-9");
@@ -226,9 +226,9 @@ TEST_F(RegistryClientTest, NamesTheEntityThatItHasAPartOf) {
     registry.clear_faults();
     registry.add_fault({.method = "GET", .path = "*/blobs/*", .times = -1, .headers = {{"ETag", etag}}});
     StringSink first(blob);
-    puller.get_blob(blob, first, {});
+    puller.get_blob(blob, first, {}, {});
     auto second = sink_with(blob, "01");
-    puller.get_blob(blob, second, {});
+    puller.get_blob(blob, second, {}, {});
     EXPECT_EQ(registry.requests("GET", "*/blobs/*").back().header("If-Range"), sent);
   }
 }
@@ -243,9 +243,9 @@ TEST_P(BadRange, IsRefusedAndTheWholeIsAskedForThen) {
   registry.add_fault(GetParam().fault);
   auto puller = client(registry);
   auto sink = sink_with(blob, "0123");
-  EXPECT_EQ(error_of([&] { puller.get_blob(blob, sink, {}); }).code(), ErrorCode::kUnavailable);
+  EXPECT_EQ(error_of([&] { puller.get_blob(blob, sink, {}, {}); }).code(), ErrorCode::kUnavailable);
   EXPECT_EQ(sink.text, "0123");
-  puller.get_blob(blob, sink, {});
+  puller.get_blob(blob, sink, {}, {});
   EXPECT_EQ(sink.text, "0123456789");
   EXPECT_EQ(registry.requests("GET", "*/blobs/*").back().header("Range"), "");
 }
@@ -264,13 +264,13 @@ TEST_F(RegistryClientTest, APartOfABlobOfAnotherSizeIsRefused) {
   const auto blob = registry.add_blob(repository, "0123456789");
   registry.add_fault({.headers = {{"Content-Range", "bytes 4-9/11"}}});
   auto sink = sink_with(blob, "0123");
-  EXPECT_EQ(error_of([&] { client(registry).get_blob(blob, sink, {}); }).code(), ErrorCode::kDataLoss);
+  EXPECT_EQ(error_of([&] { client(registry).get_blob(blob, sink, {}, {}); }).code(), ErrorCode::kDataLoss);
 }
 
 TEST_F(RegistryClientTest, LargeBlobsAreAskedForAsARange) {
   const oci::Descriptor blob{"", oci::digest_of(base::as_bytes("x")), 32 * 1024 * 1024, {}, {}, {}, {}};
   StringSink sink(blob);
-  EXPECT_EQ(error_of<RegistryError>([&] { client(registry).get_blob(blob, sink, {}); }).status(), 404);
+  EXPECT_EQ(error_of<RegistryError>([&] { client(registry).get_blob(blob, sink, {}, {}); }).status(), 404);
   EXPECT_EQ(registry.requests("GET", "*/blobs/*").back().header("Range"), "bytes=0-33554431");
 }
 
@@ -280,9 +280,9 @@ TEST_F(RegistryClientTest, WhatAStorageHostRefusesMayBeStale) {
   registry.add_fault({.method = "GET", .status = 307, .headers = {{"Location", storage.url() + "/x?sig=1"}}});
   storage.add_fault({.status = 403});
   StringSink sink(blob);
-  EXPECT_TRUE(error_of<RegistryError>([&] { client(registry).get_blob(blob, sink, {}); }).is_stale_location());
+  EXPECT_TRUE(error_of<RegistryError>([&] { client(registry).get_blob(blob, sink, {}, {}); }).is_stale_location());
   registry.add_fault({.method = "GET", .status = 403});
-  EXPECT_FALSE(error_of<RegistryError>([&] { client(registry).get_blob(blob, sink, {}); }).is_stale_location());
+  EXPECT_FALSE(error_of<RegistryError>([&] { client(registry).get_blob(blob, sink, {}, {}); }).is_stale_location());
 }
 
 TEST_F(RegistryClientTest, RequiresABlobToBeThere) {
@@ -309,7 +309,7 @@ TEST_F(RegistryClientTest, StopEndsAStalledBlob) {
   std::stop_source source;
   auto result = std::async(std::launch::async, [&] {
     StringSink sink(blob);
-    const auto code = error_of([&] { client(registry).get_blob(blob, sink, source.get_token()); }).code();
+    const auto code = error_of([&] { client(registry).get_blob(blob, sink, {}, source.get_token()); }).code();
     return std::pair(code, std::chrono::steady_clock::now());
   });
   ASSERT_TRUE(registry.wait_for_requests(1, "GET", "*blobs*"));
@@ -332,7 +332,7 @@ TEST_F(RegistryClientTest, RedirectsKeepHeadersButNotAuthorization) {
                       .headers = {{"Location", storage.url() + "/v2/x?sig=1"}}});
   storage.add_fault({.status = 200, .body = bytes});
   StringSink sink(blob);
-  client(registry, Access::kPull, password_auth("u", "p")).get_blob(blob, sink, {});
+  client(registry, Access::kPull, password_auth("u", "p")).get_blob(blob, sink, {}, {});
   EXPECT_EQ(sink.text, bytes);
   ASSERT_EQ(storage.requests().size(), 1U);
   EXPECT_EQ(storage.requests()[0].header("authorization"), "");
@@ -350,7 +350,7 @@ TEST_F(RegistryClientTest, RedirectToTheSameOriginKeepsAuthorization) {
                       .status = 302,
                       .headers = {{"Location", "/v2/team/app/blobs/" + blob.digest.to_string()}}});
   StringSink sink(blob);
-  client(registry, Access::kPull, password_auth("u", "p")).get_blob(blob, sink, {});
+  client(registry, Access::kPull, password_auth("u", "p")).get_blob(blob, sink, {}, {});
   EXPECT_EQ(sink.text, "layer");
 }
 
@@ -362,7 +362,7 @@ TEST_F(RegistryClientTest, AChallengeOfARedirectTargetGetsNoToken) {
   registry.add_fault({.method = "GET", .skip = 1, .status = 307, .headers = {{"Location", storage.url() + "/v2/"}}});
   StringSink sink(blob);
   const auto error = error_of<RegistryError>(
-      [&] { client(registry, Access::kPull, password_auth("u", "p")).get_blob(blob, sink, {}); });
+      [&] { client(registry, Access::kPull, password_auth("u", "p")).get_blob(blob, sink, {}, {}); });
   EXPECT_EQ(error.status(), 401);
   for (const auto& request : storage.requests()) EXPECT_EQ(request.header("authorization"), "");
   EXPECT_EQ(storage.requests().size(), 1U);

@@ -185,7 +185,7 @@ capabilities = ["resolve"]
   puller.resolve("1", {});
   const oci::Descriptor blob{"", oci::digest_of(base::as_bytes("x")), 1, {}, {}, {}, {}};
   StringSink sink(blob);
-  puller.get_blob(blob, sink, {});
+  puller.get_blob(blob, sink, {}, {});
   EXPECT_EQ(http.requests.front().url, "https://tags.example/v2/a/manifests/1?ns=reg.example");
   EXPECT_TRUE(http.requests.back().url.starts_with("https://blobs.example/v2/a/blobs/")) << http.requests.back().url;
   EXPECT_EQ(http.requests.size(), 2U);
@@ -403,7 +403,7 @@ TEST_F(RegistrySessionTest, TheUrlsOfAForeignLayerAreNotFollowed) {
                                 .size_bytes = 1,
                                 .urls = {"https://collector.example/layer"}};
     StringSink sink(layer);
-    EXPECT_THROW(client(http, "reg.example/a", password_auth("u", "p")).get_blob(layer, sink, {}), base::Error);
+    EXPECT_THROW(client(http, "reg.example/a", password_auth("u", "p")).get_blob(layer, sink, {}, {}), base::Error);
     EXPECT_FALSE(http.requests.empty());
     for (const HttpRequest& request : http.requests)
       EXPECT_TRUE(request.url.starts_with("https://reg.example/")) << request.url;

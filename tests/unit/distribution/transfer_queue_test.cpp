@@ -140,7 +140,9 @@ TEST(TransferQueueTest, AWaitingTransferRunsByTheHostOfALaterWatcher) {
   ASSERT_TRUE(slow.wait_until_started(1));
   const auto first = queue.join("blob", "slow", wanted.work());
   EXPECT_EQ(first->state(), Transfer::State::kWaiting);
-  const auto second = queue.join("blob", "fast", wanted.work());
+  auto second = queue.join("blob", "fast", wanted.work());
+  EXPECT_EQ(first->state(), Transfer::State::kWaiting);
+  second.contribute("fast", nullptr);
   ASSERT_TRUE(wanted.wait_until_started(1));
   wanted.open();
   EXPECT_TRUE(wait_until_ended(queue, first));

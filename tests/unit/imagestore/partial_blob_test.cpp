@@ -169,6 +169,10 @@ INSTANTIATE_TEST_SUITE_P(
         DamageCase{"empty_map", [](const auto&, const auto& map) { std::filesystem::resize_file(map, 0); }},
         DamageCase{"junk_map", [](const auto&, const auto& map) { write_text(map, std::string(1000, 'x')); }},
         DamageCase{"long_data", [](const auto& part, const auto&) { std::filesystem::resize_file(part, 9 * kMiB); }},
+        DamageCase{"read_only_data",
+                   [](const auto& part, const auto&) {
+                     std::filesystem::permissions(part, std::filesystem::perms::owner_read);
+                   }},
         DamageCase{"folder_for_data",
                    [](const auto& part, const auto&) {
                      std::filesystem::remove(part);
@@ -199,6 +203,17 @@ TEST_F(PartialBlobTest, WrongContentIsForgotten) {
   expect_whole(*partial);
 }
 
+// What the kernel could not write it may still show: only the index says what is on disk.
+TEST_F(PartialBlobTest, WhatCouldNotBeStoredIsForgotten) {
+  {
+    const auto partial = open();
+    write(*partial, 0, 3 * kMiB);
+    std::filesystem::remove_all(store.root() / "blobs" / "sha256");
+    EXPECT_THROW(partial->commit({}), Error);
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(store.root() / "ingest"));
+}
+
 TEST_F(PartialBlobTest, LittleIsNotKept) {
   {
     const auto partial = open();
@@ -221,6 +236,16 @@ TEST_F(PartialBlobTest, OldOnesAndFinishedOnesGoAtTheStart) {
   EXPECT_FALSE(std::filesystem::exists(store.root() / "ingest" / "sha256-zz.part"));
   lease_.reset();
   store.reopen(std::chrono::hours(0));
+  EXPECT_TRUE(std::filesystem::is_empty(store.root() / "ingest"));
+}
+
+TEST_F(PartialBlobTest, IdleOnesMakeRoom) {
+  auto partial = open();
+  write(*partial, 0, kMiB);
+  store.content().remove_idle_partials();
+  EXPECT_TRUE(std::filesystem::exists(file(".part")));
+  partial.reset();
+  store.content().remove_idle_partials();
   EXPECT_TRUE(std::filesystem::is_empty(store.root() / "ingest"));
 }
 
