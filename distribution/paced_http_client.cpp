@@ -32,11 +32,7 @@ void PacedHttpClient::wait_for_turn(const HttpRequest& request, const std::strin
     throw RegistryError(base::ErrorCode::kResourceExhausted, "toomanyrequests: " + reason, 429, "TOOMANYREQUESTS");
   }
   if (request.on_wait) request.on_wait({reason, pause});
-  // Not all at once, and not by a clock's grain too early.
-  const auto jitter =
-      std::chrono::milliseconds(25) +
-      std::chrono::milliseconds(static_cast<std::int64_t>(static_cast<double>(pause.count()) * random_fraction() / 10));
-  wait_for(pause + jitter, stop);
+  wait_for(with_jitter(pause), stop);
 }
 
 }  // namespace lighterd::distribution

@@ -243,7 +243,6 @@ HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& 
   request.stall_timeout = options_.stall_timeout;
   request.answer_timeout = options_.stall_timeout * call.answer_patience;
   request.on_wait = call.on_wait ? call.on_wait : on_retry_;
-  if (call.total_timeout.count() > 0) request.patience = std::min(request.patience, call.total_timeout);
   // Who waits for a mirror could ask the next one meanwhile.
   if (endpoint.kind() == Endpoint::Kind::kMirror) request.patience = std::chrono::milliseconds(0);
   request.tls = endpoint.tls_for(url);

@@ -22,6 +22,11 @@ constexpr int kUnreachableAttempts = 3;
 constexpr int kImmediateAttempts = 2;
 constexpr std::size_t kMaxReasonBytes = 200;
 
+double random_fraction() {
+  thread_local std::minstd_rand engine(std::random_device{}());
+  return std::uniform_real_distribution<double>(0, 1)(engine);
+}
+
 FailureKind classify_status(int status) {
   constexpr std::array kTemporary = {408, 429, 500, 502, 503, 504};
   return std::find(kTemporary.begin(), kTemporary.end(), status) != kTemporary.end() ? FailureKind::kTemporary
@@ -41,14 +46,15 @@ FailureKind classify_transport(const TransportError& error) {
 std::chrono::milliseconds asked_for(const Error& error) {
   const auto* refusal = dynamic_cast<const RegistryError*>(&error);
   if (refusal == nullptr || !refusal->retry_after()) return {};
-  return std::min<std::chrono::milliseconds>(*refusal->retry_after(), kLongestPatience);
+  return with_jitter(std::min<std::chrono::milliseconds>(*refusal->retry_after(), kLongestPatience));
 }
 
 }  // namespace
 
-double random_fraction() {
-  thread_local std::minstd_rand engine(std::random_device{}());
-  return std::uniform_real_distribution<double>(0, 1)(engine);
+std::chrono::milliseconds with_jitter(std::chrono::milliseconds pause) {
+  if (pause.count() == 0) return pause;
+  const double jitter = static_cast<double>(pause.count()) * random_fraction() / 10;
+  return pause + std::chrono::milliseconds(100 + static_cast<std::int64_t>(jitter));
 }
 
 FailureKind classify_failure(const Error& error) {

@@ -30,8 +30,8 @@ FailureKind classify_failure(const base::Error& error);
 // so that clients that failed together do not come back together. failures >= 1.
 std::chrono::milliseconds retry_delay(const RetryPolicy& policy, int failures, double random);
 
-// Evenly in [0, 1); thread-safe.
-double random_fraction();
+// A pause that a host asked for, and up to a tenth more: not all clients at once, and none a clock's grain too early.
+std::chrono::milliseconds with_jitter(std::chrono::milliseconds pause);
 
 // Why and how long a transfer waits.
 struct RetryNotice {

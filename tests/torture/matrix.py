@@ -56,6 +56,7 @@ class Case:
     push: bool = False
     mounts: bool = False
     untouched: str = ""  # an origin that must not see a request
+    alone: bool = False  # not with several clients, each of which may meet a fault that lasts a minute
 
     def __post_init__(self) -> None:
         assert self.outcome in ("ok", "error", "either"), self.name
@@ -174,7 +175,8 @@ def _statuses() -> Iterator[Case]:
 
 def _limits(endpoint: str) -> Iterator[Case]:
     for value, seconds in (("1", 10), ("date1", 12), ("-5", 10), ("soon", 10), ("1000000000", 80)):
-        yield _once(f"429-{value}-{endpoint}", Fault("retry-after", endpoint, value=value), seconds=seconds)
+        yield _once(f"429-{value}-{endpoint}", Fault("retry-after", endpoint, value=value), seconds=seconds,
+                    alone=seconds > 60)
     yield _for_ever(f"429-1-{endpoint}", Fault("retry-after", endpoint, value="1"), BUSY_TEXT, seconds=25)
 
 

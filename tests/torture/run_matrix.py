@@ -72,7 +72,7 @@ class Matrix:
             self.stage.prepare_seed(size)
         self._warm_up()
         base = descriptors(self.daemon.pid)
-        plays = [(case, 1) for case in cases] + [(case, WATCHERS) for case in crowds if not case.push]
+        plays = [(case, 1) for case in cases] + [(case, WATCHERS) for case in crowds if not case.push and not case.alone]
         # What waits for minutes waits together; what has to be quick is not kept waiting by what is large.
         plays.sort(key=lambda play: (play[1], play[0].is_slow, play[0].layer_bytes, play[0].final, play[0].seconds))
         for wave in _waves(plays):

@@ -211,7 +211,7 @@ class Stage:
                          if self.daemon.api.get(f"/images/{name}/json").status != 404]
         problems += site.leaks()
         problems += self._judge_tries(case, site, endings, watchers)
-        problems += _judge_waits(site)
+        problems += _judge_waits(site, watchers)
         if case.untouched and site.origins[case.untouched].log:
             problems.append(f"{case.untouched} was asked: {site.origins[case.untouched].log}")
         is_ok = all(ending.error is None for ending in endings)
@@ -295,8 +295,8 @@ def _judge_pushed(site: Site, ending: Ending) -> list[str]:
             if not site.has_blob("stage/target", blob.digest)]
 
 
-def _judge_waits(site: Site) -> list[str]:
-    """Nobody asks a host again before it wants to be asked."""
+def _judge_waits(site: Site, watchers: int) -> list[str]:
+    """Nobody asks a host again before it wants to be asked; of several clients some may be asking already."""
     problems = []
     for name, origin in site.origins.items():
         log = list(origin.log)
@@ -304,7 +304,7 @@ def _judge_waits(site: Site) -> list[str]:
             until = limit.replied + limit.retry_after - GRACE
             for request in log:
                 # The blobs of a push start their uploads at one path.
-                is_same = request.path == limit.path and request.endpoint not in ("post", "mount")
+                is_same = watchers == 1 and request.path == limit.path and request.endpoint not in ("post", "mount")
                 since = limit.replied + (0 if is_same else IN_FLIGHT_SECONDS)
                 if since < request.came < until:
                     problems.append(f"{name} wanted {limit.retry_after:.1f} s of rest and was asked after "
