@@ -63,6 +63,13 @@ bool is_fresh(const Authenticator::Authorization& authorization) {
   return !authorization.was_accepted && std::chrono::steady_clock::now() - authorization.issued < kFreshTokenAge;
 }
 
+// No connection, or none that can be used; what breaks off or stalls later says nothing of the next request.
+bool is_unreachable(const Error& error) {
+  const auto* transport = dynamic_cast<const TransportError*>(&error);
+  return transport != nullptr && transport->kind() != TransportFailure::kBroken &&
+         transport->kind() != TransportFailure::kMalformed;
+}
+
 // Whether the registry has let the request pass, whatever came of it.
 bool was_let_in(const Answer& answer) {
   const int status = answer.response.status;
@@ -72,13 +79,14 @@ bool was_let_in(const Answer& answer) {
 // The client's are for the registry that it named, wherever that registry's images come from.
 AuthConfig credentials_for(const Endpoint& endpoint, const AuthConfig& auth, const std::string& domain,
                            const RegistryOptions& options) {
+  const bool is_for_client = endpoint.is_reference_host() && endpoint.keeps_secrets();
+  if (is_for_client && auth.is_for(domain) && !auth.is_anonymous()) return auth;
   AuthConfig credentials;
   if (!endpoint.authorization().empty()) {
     credentials.authorization = endpoint.authorization();
-  } else if (endpoint.is_reference_host() && auth.is_for(domain) && !auth.is_anonymous()) {
-    credentials = auth;
   } else if (!options.auth_file.empty()) {
-    credentials = find_file_credentials(options.auth_file, endpoint.base().authority());
+    credentials = find_file_credentials(options.auth_file, endpoint.base().authority(),
+                                        endpoint.keeps_secrets() ? KeyScheme::kAny : KeyScheme::kHttp);
   }
   return credentials;
 }
@@ -135,9 +143,15 @@ Endpoint& RegistrySession::last_that_can(Capability capability) const {
 }
 
 void RegistrySession::note_mirror_failure(Endpoint& endpoint, const Error& error) {
-  if (dynamic_cast<const TransportError*>(&error) != nullptr) endpoint.set_down();
+  if (is_unreachable(error) && !endpoint.has_answered()) endpoint.set_down(true);
   logger_.warn("registry mirror failed, trying the next",
                {{"mirror", endpoint.base().authority()}, {"error", error.text()}});
+}
+
+// Whoever tries once more may find a mirror that has come back, and has nobody else where the last one stays away.
+void RegistrySession::note_failed_round(const Error& error) {
+  if (classify_failure(error) == FailureKind::kFinal) return;
+  for (const auto& endpoint : endpoints_) endpoint->set_down(false);
 }
 
 // What one request has gone through to be let in. Each of the ways is gone once or twice at most.
@@ -324,6 +338,7 @@ HttpResponse RegistrySession::exchange(Endpoint& endpoint, const Call& call, Htt
     if (endpoint.scheme() == Scheme::kUndecided) {
       endpoint.settle(request.url.starts_with("https:") ? Scheme::kHttps : Scheme::kHttp);
     }
+    if (is_same_origin(parse_url(request.url), endpoint.base())) endpoint.note_answer();
     if (response.status < 200 || response.status > 299) return &refusal;
     return call.on_success ? call.on_success(response) : nullptr;
   };
