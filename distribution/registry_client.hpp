@@ -57,8 +57,14 @@ struct FetchedManifest {
   std::string bytes;
 };
 
+// What to do about a manifest that the registry has already under the name.
+enum class IfThere {
+  kLeave,
+  kPutAgain,  // the answer is what is wanted; a refusal leaves it
+};
+
 enum class ManifestPut {
-  kExisted,
+  kExisted,  // and was not put
   kStored,
   kStoredWithSubject,  // and the registry keeps account of what refers to what
 };
@@ -122,10 +128,9 @@ class RegistryClient {
                          std::stop_token stop);
   // HEAD, tried again for what may pass; a refusal that stays (also 401 and 403) means no.
   bool has_manifest(const oci::Digest& digest, std::stop_token stop);
-  // reference is a tag or a digest. Nothing is sent if the registry has it already under that name. kDataLoss if it
-  // stored something else.
+  // reference is a tag or a digest. kDataLoss if the registry stored something else.
   ManifestPut put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes,
-                           const oci::Digest& digest, std::stop_token stop);
+                           const oci::Digest& digest, IfThere if_there, std::stop_token stop);
   // Puts the document, stored already, into the list of what refers to `subject`, where the registry has no such list
   // of its own.
   void add_referrer(const oci::Digest& subject, const oci::Descriptor& descriptor, const std::string& document,

@@ -218,6 +218,27 @@ TEST_F(PusherTest, KeepsTheListOfReferrersWhereTheRegistryDoesNot) {
   EXPECT_EQ(entries[1]["annotations"]["note"], "second");
 }
 
+class LostReferrer : public PusherTest, public testing::WithParamInterface<int> {};
+TEST_P(LostReferrer, IsListedAfterAll) {
+  const auto subject = make_image();
+  publish(with_members(make_image({.layers = {"x"}}), {{"subject", oci::to_json(subject.manifest)}}), "app:1");
+  options.retry = {.max_attempts = GetParam(), .first_delay = std::chrono::milliseconds(1)};
+  registry.add_fault({.method = "PUT", .path = "/v2/app/manifests/1", .drop_answer = true});
+  if (GetParam() == 1) push_error("app", "1");
+  push_lines("app", "1");
+  EXPECT_TRUE(registry.find_manifest("app", "sha256-" + subject.manifest.digest.hex()));
+}
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutRetries, LostReferrer, testing::Values(1, 2));
+
+TEST_F(PusherTest, AReferrerThatCannotBePutTwiceIsPushed) {
+  const auto subject = make_image();
+  publish(with_members(make_image({.layers = {"x"}}), {{"subject", oci::to_json(subject.manifest)}}), "app:1");
+  push_lines("app", "1");
+  registry.add_fault({.method = "PUT", .path = "/v2/app/manifests/1", .status = 409});
+  push_lines("app", "1");
+  EXPECT_EQ(registry.count("PUT", "/v2/app/manifests/1"), 2U);
+}
+
 TEST_F(PusherTest, LeavesTheListOfReferrersToARegistryThatKeepsIt) {
   const auto subject = make_image();
   publish(with_members(make_image({.layers = {"x"}}), {{"subject", oci::to_json(subject.manifest)}}), "app:1");

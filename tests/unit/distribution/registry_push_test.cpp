@@ -167,22 +167,23 @@ TEST_F(RegistryPush, DeniedPushSaysSo) {
 TEST_F(RegistryPush, PutsManifestsOnce) {
   const std::string bytes = R"({"a":1})";
   auto pusher = client(registry, Access::kPush);
-  pusher.put_manifest("1", kManifestType, bytes, digest(bytes), {});
+  pusher.put_manifest("1", kManifestType, bytes, digest(bytes), IfThere::kLeave, {});
   EXPECT_EQ(registry.find_manifest(repository, "1"), std::pair(kManifestType, bytes));
-  pusher.put_manifest("1", kManifestType, bytes, digest(bytes), {});
+  pusher.put_manifest("1", kManifestType, bytes, digest(bytes), IfThere::kLeave, {});
   EXPECT_EQ(registry.count("PUT", "*"), 1U);
   const std::string other = R"({"a":2})";
-  pusher.put_manifest("1", kManifestType, other, digest(other), {});
+  pusher.put_manifest("1", kManifestType, other, digest(other), IfThere::kLeave, {});
   EXPECT_EQ(registry.find_manifest(repository, "1")->second, other);
-  pusher.put_manifest(digest(bytes).to_string(), kManifestType, bytes, digest(bytes), {});
+  pusher.put_manifest(digest(bytes).to_string(), kManifestType, bytes, digest(bytes), IfThere::kLeave, {});
   EXPECT_EQ(registry.count("PUT", "*"), 2U);
 }
 
 TEST_F(RegistryPush, RefusesAnotherStoredDigest) {
   registry.add_fault(
       {.method = "PUT", .status = 201, .headers = {{"Docker-Content-Digest", "sha256:" + std::string(64, 'a')}}});
-  const auto error =
-      error_of([&] { client(registry, Access::kPush).put_manifest("1", kManifestType, "{}", digest("{}"), {}); });
+  const auto error = error_of([&] {
+    client(registry, Access::kPush).put_manifest("1", kManifestType, "{}", digest("{}"), IfThere::kLeave, {});
+  });
   EXPECT_EQ(error.code(), ErrorCode::kDataLoss);
 }
 
@@ -191,8 +192,9 @@ TEST_F(RegistryPush, ReportsWhyAManifestIsRefused) {
       {.method = "PUT",
        .status = 400,
        .body = R"({"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry","detail":"x"}]})"});
-  const auto error = error_of<RegistryError>(
-      [&] { client(registry, Access::kPush).put_manifest("1", kManifestType, "{}", digest("{}"), {}); });
+  const auto error = error_of<RegistryError>([&] {
+    client(registry, Access::kPush).put_manifest("1", kManifestType, "{}", digest("{}"), IfThere::kLeave, {});
+  });
   EXPECT_EQ(error.text(), "manifest blob unknown: blob unknown to registry");
   EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
 }
