@@ -6,8 +6,8 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "base/json.hpp"
+#include "distribution/certs_directory.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -57,10 +57,8 @@ AuthConfig parse_entry(const base::Json& entry) {
 
 std::optional<std::string> read_if_there(const std::filesystem::path& file) {
   std::error_code error;
-  const std::filesystem::path target = std::filesystem::canonical(file, error);
-  if (error == std::errc::no_such_file_or_directory) return std::nullopt;
-  if (error) throw base::errno_error(error.value(), "open " + file.string());
-  return base::read_file(target, kLimits.max_bytes);
+  if (std::filesystem::status(file, error).type() == std::filesystem::file_type::not_found) return std::nullopt;
+  return read_configuration(file, kLimits.max_bytes);
 }
 
 }  // namespace

@@ -85,6 +85,22 @@ TEST_F(AuthFileTest, IsReadAnewAndMayBeMissing) {
   EXPECT_TRUE(find_file_credentials(file, "a").is_anonymous());
 }
 
+TEST_F(AuthFileTest, AFileThatCannotBeReadIsAMistakeInTheConfiguration) {
+  const auto code = [&] {
+    try {
+      find_file_credentials(file, "a");
+    } catch (const base::Error& error) {
+      return error.code();
+    }
+    return base::ErrorCode::kInternal;
+  };
+  write(std::string(2 << 20, ' '));
+  EXPECT_EQ(code(), base::ErrorCode::kInvalidArgument);
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  EXPECT_EQ(code(), base::ErrorCode::kInvalidArgument);
+}
+
 TEST_F(AuthFileTest, WhatCannotBeReadIsAnErrorThatQuotesNothing) {
   for (const std::string text : {R"({"auths":{"a":{"auth":"c2VjcmV0"}}})", R"({"auths":{"a":{"auth":"secret!"}}})",
                                  R"({"auths":{"a":"secret"}})", R"({"auths":{"a":{"password":["secret"]}}})",

@@ -213,6 +213,17 @@ TEST_F(EndpointTest, ABrokenFileIsAnError) {
     EXPECT_EQ(error.code(), base::ErrorCode::kInvalidArgument);
     EXPECT_NE(error.text().find("hosts.toml:1:"), std::string::npos) << error.text();
   }
+  std::filesystem::create_directories(folder.path() / "linked.example");
+  std::filesystem::create_symlink("missing", folder.path() / "linked.example" / "hosts.toml");
+  write("large.example/hosts.toml", std::string(1 << 20, '#'));
+  for (const char* host : {"linked.example", "large.example"}) {
+    try {
+      make(host);
+      FAIL() << "no error";
+    } catch (const base::Error& error) {
+      EXPECT_EQ(error.code(), base::ErrorCode::kInvalidArgument) << host;
+    }
+  }
   write("reg.example/hosts.toml", "[host.'https://a.example']\nca = 'missing.pem'\n");
   try {
     make("reg.example");
