@@ -2,6 +2,7 @@
 #include "distribution/registry_session.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -142,6 +143,20 @@ Endpoint& RegistrySession::last_that_can(Capability capability) const {
                                                 (capability == Capability::kResolve ? "resolve" : "pull"));
 }
 
+// Whether a later one can do all that this one is asked for.
+bool RegistrySession::has_successor(const Endpoint& endpoint) const {
+  const auto next = [&] {
+    return std::next(
+        std::find_if(endpoints_.begin(), endpoints_.end(), [&](const auto& each) { return each.get() == &endpoint; }));
+  }();
+  if (next == endpoints_.end()) return false;
+  constexpr std::array kAsked = {Capability::kPull, Capability::kResolve};
+  return std::all_of(kAsked.begin(), kAsked.end(), [&](Capability capability) {
+    return !endpoint.can(capability) ||
+           std::any_of(next, endpoints_.end(), [&](const auto& each) { return each->can(capability); });
+  });
+}
+
 void RegistrySession::note_mirror_failure(Endpoint& endpoint, const Error& error) {
   if (is_unreachable(error) && !endpoint.has_answered()) endpoint.set_down(true);
   logger_.warn("registry mirror failed, trying the next",
@@ -258,8 +273,8 @@ HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& 
   request.answer_timeout = options_.stall_timeout * call.answer_patience;
   request.on_wait = on_retry_;
   if (call.total_timeout.count() > 0) request.patience = std::min(request.patience, call.total_timeout);
-  // Who waits for a mirror could ask the next one meanwhile.
-  if (endpoint.kind() == Endpoint::Kind::kMirror) request.patience = std::chrono::milliseconds(0);
+  // Who waits for it could ask the next one meanwhile.
+  if (has_successor(endpoint)) request.patience = std::chrono::milliseconds(0);
   request.tls = endpoint.tls_for(url);
   request.reach = reach_of_named_url(url, registry, endpoint.address_class());
   return request;

@@ -103,6 +103,7 @@ class RegistrySession {
                                   const std::stop_token& stop);
   HttpRequest make_request(const Endpoint& endpoint, const Call& call, const Url& url) const;
   Endpoint& last_that_can(Capability capability) const;
+  bool has_successor(const Endpoint& endpoint) const;
   void note_mirror_failure(Endpoint& endpoint, const base::Error& error);
   void note_failed_round(const base::Error& error);
   std::optional<Challenge> find_challenge(const Endpoint& endpoint);

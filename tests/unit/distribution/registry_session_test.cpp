@@ -242,6 +242,32 @@ capabilities = ["resolve"]
   EXPECT_EQ(http.requests.size(), 2U);
 }
 
+TEST_F(HostsTomlSessionTest, OnlyWhoHasASuccessorIsNotWaitedFor) {
+  write_hosts(R"(capabilities = ["pull"]
+[host."https://first.example"]
+capabilities = ["pull", "resolve"]
+[host."https://second.example"]
+capabilities = ["resolve", "push"]
+)");
+  const auto patience_of = [&](Access access) {
+    std::map<std::string, bool> is_patient;
+    ScriptedHttp http([&](const HttpRequest& request) {
+      is_patient[parse_url(request.url).host] = request.patience.count() > 0;
+      return respond(404);
+    });
+    RegistryClient each(http, options, oci::parse_repository_name("reg.example/a"), access, {{}, "ua", {}}, logger);
+    if (access == Access::kPush) {
+      each.has_manifest(oci::digest_of(base::as_bytes("x")), {});
+    } else {
+      EXPECT_THROW(each.resolve("1", {}), base::Error);
+    }
+    return is_patient;
+  };
+  using Patience = std::map<std::string, bool>;
+  EXPECT_EQ(patience_of(Access::kPull), (Patience{{"first.example", false}, {"second.example", true}}));
+  EXPECT_EQ(patience_of(Access::kPush), (Patience{{"second.example", true}}));
+}
+
 TEST_F(HostsTomlSessionTest, NobodyIsAskedForWhatNobodyCan) {
   write_hosts("capabilities = ['pull']\n");
   ScriptedHttp http([](const HttpRequest&) { return manifest(); });
