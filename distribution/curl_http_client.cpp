@@ -41,7 +41,7 @@ constexpr long kHappyEyeballsMs = 300;
 constexpr std::size_t kMaxRootsBytes = 16 * 1024 * 1024;
 constexpr long kConnectionsPerSession = 4;
 constexpr std::chrono::milliseconds kLongestPoll{1000};
-// More of a body is not sent again without being asked to: the server may have kept what it got.
+// A larger body is not sent again without being asked to: the server may have kept what it got.
 constexpr std::int64_t kMaxSilentResendBytes = 64 * 1024;
 // Less than this in kSlowTimeouts stall timeouts is no progress either.
 constexpr std::int64_t kLeastBytes = 1024;
@@ -223,7 +223,7 @@ class Exchange {
   void run(CurlSession& session, const std::stop_token& stop);
   bool nothing_received() const { return !received_; }
   bool has_connected() const { return connected_; }
-  bool may_send_again() const { return sent_bytes_ <= kMaxSilentResendBytes; }
+  bool may_send_again() const { return sent_bytes_ == 0 || request_.body->length_bytes <= kMaxSilentResendBytes; }
   HttpResponse take_response() { return std::move(response_); }
   const std::optional<IpAddress>& peer() const { return response_.peer; }
 
