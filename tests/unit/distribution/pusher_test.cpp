@@ -141,6 +141,19 @@ TEST_F(PusherTest, PushesAnIndexWholeWhoseMissingChildrenAreThere) {
   EXPECT_EQ(registry.count("PUT", "/v2/app/manifests/*"), 2U);
 }
 
+TEST_F(PusherTest, AsksOnceForWhatAnIndexNamesManyTimes) {
+  const TwoPlatforms content;
+  nlohmann::json outer = {{"schemaVersion", 2}, {"mediaType", oci::media_type::kOciIndex}};
+  for (int i = 0; i < 100; ++i) outer["manifests"].push_back(oci::to_json(content.index.first));
+  const std::string bytes = outer.dump();
+  const auto lease = store.content().make_lease("test");
+  store.put(content.index.first.media_type, content.index.second, lease);
+  store.publish_index({tests::descriptor_of(oci::media_type::kOciIndex, bytes), bytes}, {content.amd64}, name("app:1"));
+  EXPECT_THAT(push_error("app", "1"), HasSubstr("is not complete here"));
+  EXPECT_LE(registry.count("HEAD", "/v2/app/manifests/" + content.arm64.manifest.digest.to_string()), 2U);
+  EXPECT_LE(registry.count("HEAD", "/v2/app/manifests/" + content.index.first.digest.to_string()), 2U);
+}
+
 TEST_F(PusherTest, PushesAnotherPlatformWhereTheHostsIsNotWhole) {
   const TwoPlatforms content;
   store.publish_index(content.index, {content.amd64, content.arm64}, name("app:1"));
