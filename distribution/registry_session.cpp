@@ -301,7 +301,9 @@ Answer RegistrySession::send(Endpoint& endpoint, const Call& call, const base::S
     check_named_url(next, url, "redirect to");
     check_named_url(next, endpoint.base(), "redirect to");
     const base::Secret kept = is_same_origin(next, url) ? request.authorization : base::Secret();
-    const bool becomes_get = response.status == 303 && request.method != "HEAD";
+    // What was not sent is not taken for sent.
+    const bool is_upload = request.method == "PUT" || request.method == "PATCH";
+    const bool becomes_get = response.status == 303 && request.method != "HEAD" && !is_upload;
     url = std::move(next);
     HttpRequest following = make_request(endpoint, call, url);
     following.authorization = kept;
