@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the daemon was asked to be. Read once, from flags and the environment; of the rest of the project only the HTTP
-// client reads the environment, for its proxies.
+// client reads the environment: its proxies, SSL_CERT_FILE and SSL_CERT_DIR.
 #pragma once
 
 #include <chrono>
@@ -53,8 +53,8 @@ struct CommandLine {
 // Defaults are /run/lighterd.sock and /var/lib/lighterd for root, $XDG_RUNTIME_DIR/lighterd.sock (lighterd.sock in the
 // data root without such a folder) and $XDG_DATA_HOME/lighterd otherwise. Certificates are read from
 // /etc/docker/certs.d or $XDG_CONFIG_HOME/docker/certs.d, then from /etc/containerd/certs.d.
-// $REGISTRY_AUTH_FILE is the default of registry_auth_file. Never throws for bad
-// input: that is exit_code 2 with a text.
+// $REGISTRY_AUTH_FILE is the default of registry_auth_file. Never throws for bad input: that is exit_code 2 with a
+// text.
 CommandLine parse_command_line(int argc, const char* const* argv);
 
 }  // namespace lighterd::daemon

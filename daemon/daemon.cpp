@@ -110,6 +110,10 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
           {}, [this](api::Request& request) { return engine.dispatch(request); }, logger) {
   std::vector<api::Listener> listeners;
   for (const auto& address : config.hosts) listeners.push_back(listen(address, config));
+  // The environment may have named it, and with it whose credentials everybody uses.
+  if (const auto& file = config.registry_auth_file; !file.empty()) {
+    logger.info("credentials of the daemon's own", {{"file", file.string()}});
+  }
   for (const auto& listener : listeners) logger.info("listening", {{"address", listener.description()}});
   server.start(std::move(listeners));
 }

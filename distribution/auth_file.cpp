@@ -6,8 +6,8 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
-#include "base/file.hpp"
 #include "base/json.hpp"
+#include "distribution/certs_directory.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -17,8 +17,9 @@ using base::ErrorCode;
 
 constexpr base::JsonLimits kLimits{.max_bytes = 1024 * 1024, .max_depth = 16, .max_values = 100'000};
 
-bool names_host(std::string_view key, std::string_view host) {
+bool names_host(std::string_view key, std::string_view host, KeyScheme required) {
   const std::size_t scheme = key.find("://");
+  if (required == KeyScheme::kHttp && !base::equals_ignoring_case(key.substr(0, scheme), "http")) return false;
   const std::string_view rest = scheme == std::string_view::npos ? key : key.substr(scheme + 3);
   const std::size_t slash = rest.find('/');
   std::string_view path = slash == std::string_view::npos ? std::string_view() : rest.substr(slash);
@@ -56,15 +57,13 @@ AuthConfig parse_entry(const base::Json& entry) {
 
 std::optional<std::string> read_if_there(const std::filesystem::path& file) {
   std::error_code error;
-  const std::filesystem::path target = std::filesystem::canonical(file, error);
-  if (error == std::errc::no_such_file_or_directory) return std::nullopt;
-  if (error) throw base::errno_error(error.value(), "open " + file.string());
-  return base::read_file(target, kLimits.max_bytes);
+  if (std::filesystem::status(file, error).type() == std::filesystem::file_type::not_found) return std::nullopt;
+  return read_configuration(file, kLimits.max_bytes);
 }
 
 }  // namespace
 
-AuthConfig find_file_credentials(const std::filesystem::path& file, std::string_view host) {
+AuthConfig find_file_credentials(const std::filesystem::path& file, std::string_view host, KeyScheme scheme) {
   const auto text = read_if_there(file);
   if (!text) return {};
   try {
@@ -73,7 +72,7 @@ AuthConfig find_file_credentials(const std::filesystem::path& file, std::string_
     const base::Json* auths = base::find_object(document, "auths");
     if (auths == nullptr) return {};
     for (const auto& [key, entry] : auths->items()) {
-      if (!names_host(key, host)) continue;
+      if (!names_host(key, host, scheme)) continue;
       if (!entry.is_object()) throw Error(ErrorCode::kInvalidArgument, "not an object");
       AuthConfig config = parse_entry(entry);
       if (!config.is_anonymous()) return config;

@@ -10,9 +10,15 @@
 
 namespace lighterd::distribution {
 
+enum class KeyScheme {
+  kAny,
+  kHttp,  // the key says "http://": whoever wrote it knows how they travel
+};
+
 // Of "host[:port]", compared whole (the names of Hub are one); entries of a namespace ("host/team") are for nobody.
 // Anonymous if there is none, or no file. kInvalidArgument for a file or an entry that cannot be read; the text holds
 // nothing of either.
-AuthConfig find_file_credentials(const std::filesystem::path& file, std::string_view host);
+AuthConfig find_file_credentials(const std::filesystem::path& file, std::string_view host,
+                                 KeyScheme scheme = KeyScheme::kAny);
 
 }  // namespace lighterd::distribution

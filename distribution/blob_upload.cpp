@@ -52,20 +52,22 @@ bool BlobUploader::has_blob(const oci::Digest& digest, const std::stop_token& st
   throw answer.error();
 }
 
-// 201: mounted; 202: an upload session instead. Nothing for a refusal, of whatever kind: the upload will tell.
-std::optional<Answer> BlobUploader::mount(const oci::Digest& digest, const std::string& from,
-                                          const std::stop_token& stop) {
+// 201: mounted; 202: an upload session instead. Neither for a refusal, of whatever kind: the upload will tell.
+BlobUploader::Mount BlobUploader::mount(const oci::Digest& digest, const std::string& from,
+                                        const std::stop_token& stop) {
+  Mount result;
   Call call = this->call("POST", "blobs/uploads/");
   call.query = "mount=" + base::percent_encode(digest.to_string()) + "&from=" + base::percent_encode(from);
   call.more_scopes = {{"repository:" + from, {"pull"}}};
   try {
-    Answer answer = registry_.call(registry_.registry(), call, stop);
-    if (is_ok(answer, {201, 202})) return answer;
+    const Answer answer = registry_.call(registry_.registry(), call, stop);
+    if (is_ok(answer, {201})) result.from = from;
+    if (is_ok(answer, {202})) result.session.emplace(registry_, answer);
   } catch (const Error& error) {
     // No token for that pair of scopes, a connection that broke: the upload can do without.
     if (error.code() == ErrorCode::kCancelled) throw;
   }
-  return std::nullopt;
+  return result;
 }
 
 BlobUploader::Mount BlobUploader::mount_from_any(const oci::Descriptor& descriptor,
@@ -73,16 +75,18 @@ BlobUploader::Mount BlobUploader::mount_from_any(const oci::Descriptor& descript
                                                  const std::stop_token& stop) {
   Mount result;
   const std::size_t tries = std::min(candidates.size(), mount_tries(descriptor.size_bytes));
-  for (std::size_t i = 0; i < tries; ++i) {
-    const auto answer = mount(descriptor.digest, candidates[i], stop);
-    if (!answer) continue;
-    if (answer->response.status == 201) {
+  for (std::size_t i = 0; i < tries && result.from.empty(); ++i) {
+    try {
+      Mount next = mount(descriptor.digest, candidates[i], stop);
+      if (next.from.empty() && !next.session) continue;
       if (result.session) result.session->abandon(kAbandonTimeout);
-      result.from = candidates[i];
-      return result;
+      result.from = std::move(next.from);
+      result.session.reset();
+      if (next.session) result.session.emplace(std::move(*next.session));
+    } catch (const Error&) {
+      if (result.session) result.session->abandon(kCancelledAbandonTimeout);
+      throw;
     }
-    if (result.session) result.session->abandon(kAbandonTimeout);
-    result.session.emplace(registry_, *answer);
   }
   return result;
 }
@@ -125,12 +129,16 @@ void BlobUploader::send(std::optional<UploadSession>& session, const oci::Descri
   const RequestBody whole{.content_type = "application/octet-stream",
                           .length_bytes = content.size_bytes,
                           .open = [&content] { return content.open(0, content.size_bytes); }};
-  try {
-    session->commit(descriptor.digest, content.size_bytes, count_sent(whole, watcher.on_sent), stop);
-  } catch (const RegistryError& error) {
-    if (is_gone(error)) throw UploadLost(error.text());
-    throw;
-  }
+  const auto commit = [&] {
+    try {
+      return session->commit(descriptor.digest, content.size_bytes, count_sent(whole, watcher.on_sent), stop);
+    } catch (const RegistryError& error) {
+      if (is_gone(error)) throw UploadLost(error.text(), UploadLost::Session::kGone);
+      throw;
+    }
+  };
+  if (commit() || has_blob(descriptor.digest, stop)) return;
+  throw UploadLost("the registry took the upload and does not have the blob", UploadLost::Session::kLeft);
 }
 
 UploadResult BlobUploader::push(const oci::Descriptor& descriptor, const UploadContent& content,
@@ -148,6 +156,7 @@ UploadResult BlobUploader::push(const oci::Descriptor& descriptor, const UploadC
       send(session, descriptor, content, retry, watcher, stop);
       return {UploadResult::Kind::kUploaded, {}};
     } catch (const UploadLost& error) {
+      if (session && error.session() == UploadLost::Session::kLeft) session->abandon(kAbandonTimeout);
       session.reset();
       retry.wait(error, stop);
     } catch (const Error& error) {

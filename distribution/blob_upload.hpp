@@ -37,7 +37,7 @@ class BlobUploader {
   Call call(const char* method, const std::string& path) const;
   Mount mount_from_any(const oci::Descriptor& descriptor, const std::vector<std::string>& candidates,
                        const std::stop_token& stop);
-  std::optional<Answer> mount(const oci::Digest& digest, const std::string& from, const std::stop_token& stop);
+  Mount mount(const oci::Digest& digest, const std::string& from, const std::stop_token& stop);
   UploadSession start(const std::stop_token& stop);
   void send(std::optional<UploadSession>& session, const oci::Descriptor& descriptor, const UploadContent& content,
             UploadRetry& retry, const UploadWatcher& watcher, const std::stop_token& stop);

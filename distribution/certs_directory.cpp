@@ -34,17 +34,14 @@ std::vector<std::string> folder_names(std::string_view authority) {
   return {name.substr(0, colon) + "_" + name.substr(colon + 1) + "_", name};
 }
 
-// Links are followed: certificates are often mounted or linked into place. What is missing is a mistake in the
-// configuration, not an image that is not found.
 std::string read_pem(const fs::path& file) {
-  try {
-    std::error_code error;
-    const fs::path target = fs::canonical(file, error);
-    if (error) throw base::errno_error(error.value(), "open " + file.string());
-    return base::read_file(target, kMaxPemBytes);
-  } catch (const Error& error) {
-    throw Error(ErrorCode::kInvalidArgument, error.text());
-  }
+  return read_configuration(file, kMaxPemBytes);
+}
+
+// Also what cannot be looked at, or leads nowhere: reading it says why.
+bool is_there(const fs::path& file) {
+  std::error_code error;
+  return fs::symlink_status(file, error).type() != fs::file_type::not_found;
 }
 
 std::vector<fs::path> list_files(const fs::path& folder) {
@@ -54,7 +51,7 @@ std::vector<fs::path> list_files(const fs::path& folder) {
     if (files.size() == kMaxFiles) throw Error(ErrorCode::kInvalidArgument, folder.string() + ": too many files");
     files.push_back(each->path());
   }
-  if (error) throw base::errno_error(error.value(), "open " + folder.string());
+  if (error) throw Error(ErrorCode::kInvalidArgument, "open " + folder.string() + ": " + error.message());
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -96,6 +93,17 @@ std::vector<ClientFiles> pair_up(const std::vector<fs::path>& files) {
 
 }  // namespace
 
+std::string read_configuration(const fs::path& file, std::size_t limit_bytes) {
+  try {
+    std::error_code error;
+    const fs::path target = fs::canonical(file, error);
+    if (error) throw base::errno_error(error.value(), "open " + file.string());
+    return base::read_file(target, limit_bytes);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::kInvalidArgument, error.text());
+  }
+}
+
 void add_ca(TlsSettings& settings, const fs::path& file) {
   std::string pem = read_pem(file);
   if (pem.find("CERTIFICATE-----") == std::string::npos) {
@@ -123,22 +131,21 @@ std::optional<fs::path> CertsDirectories::find_folder(std::string_view authority
   for (const fs::path& root : roots_) {
     for (const std::string& name : folder_names(authority)) {
       std::error_code error;
-      if (fs::is_directory(root / name, error)) return root / name;
+      const fs::file_type type = fs::status(root / name, error).type();
+      if (type == fs::file_type::directory || type == fs::file_type::none) return root / name;
     }
   }
   return std::nullopt;
 }
 
 std::optional<fs::path> CertsDirectories::find_hosts_file(std::string_view authority) const {
-  std::vector<fs::path> folders;
-  if (const auto folder = find_folder(authority)) {
-    folders.push_back(*folder);
-  } else {
-    for (const fs::path& root : roots_) folders.push_back(root / "_default");
-  }
-  for (const fs::path& folder : folders) {
-    std::error_code error;
-    if (fs::exists(folder / "hosts.toml", error)) return folder / "hosts.toml";
+  std::vector<std::string> names{"_default"};
+  if (find_folder(authority)) names = folder_names(authority);
+  for (const fs::path& root : roots_) {
+    for (const std::string& name : names) {
+      fs::path file = root / name / "hosts.toml";
+      if (is_there(file)) return file;
+    }
   }
   return std::nullopt;
 }

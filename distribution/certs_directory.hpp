@@ -22,22 +22,26 @@ struct ClientFiles {
 
 class CertsDirectories {
  public:
-  // The first root that has a folder for a host is used; roots need not exist.
+  // In the order in which they are looked at; they need not exist.
   explicit CertsDirectories(std::vector<std::filesystem::path> roots) : roots_(std::move(roots)) {}
 
-  // hosts.toml of "host[:port]": in the folder `host_port_` or `host:port`, or, for a host without a folder, in
-  // `_default`.
+  // hosts.toml of "host[:port]", the first that there is: in the folder `host_port_` or `host:port` of any root, or,
+  // for a host without a folder, in `_default`. A link that leads nowhere, or what must not be looked at, is there.
   std::optional<std::filesystem::path> find_hosts_file(std::string_view authority) const;
 
-  // What the folder of "host[:port]" adds to verified TLS. Of several client certificates the first by name is taken.
-  // kInvalidArgument for a pair with a missing half (Docker's text), and for a file that cannot be read or has no
-  // certificate in it.
+  // What the folder of "host[:port]", in the first root that has one, adds to verified TLS. Of several client
+  // certificates the first by name is taken. kInvalidArgument for a pair with a missing half (Docker's text), and for a
+  // file that cannot be read or has no certificate in it.
   TlsSettings read_tls(std::string_view authority) const;
 
  private:
   std::optional<std::filesystem::path> find_folder(std::string_view authority) const;
   std::vector<std::filesystem::path> roots_;
 };
+
+// A file that an administrator wrote. Links are followed: they are often mounted or linked into place. kInvalidArgument
+// for one that is missing, too large or not readable: a mistake in the configuration, not an image that is not found.
+std::string read_configuration(const std::filesystem::path& file, std::size_t limit_bytes);
 
 // Add what the files hold. kInvalidArgument for one that cannot be read or has no certificate or key in it.
 void add_ca(TlsSettings& settings, const std::filesystem::path& file);

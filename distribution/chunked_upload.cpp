@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "distribution/body_source.hpp"
 #include "distribution/registry_error.hpp"
@@ -21,6 +22,10 @@ bool refuses_chunks(int status) {
 
 bool is_gone(int status) {
   return status == 404 || status == 410;
+}
+
+UploadLost lost(const RegistryError& error) {
+  return {error.text(), is_gone(error.status()) ? UploadLost::Session::kGone : UploadLost::Session::kLeft};
 }
 
 }  // namespace
@@ -50,10 +55,12 @@ bool ChunkedUpload::send_all(const std::stop_token& stop) {
       throw;
     } catch (const RegistryError& error) {
       if (received_bytes_ == 0 && refuses_chunks(error.status())) return false;
-      if (is_gone(error.status())) throw UploadLost(error.text());
-      has_failed_ = true;
+      const bool is_misplaced = error.status() == 416;
+      if (is_gone(error.status()) || (refuses_chunks(error.status()) && !is_misplaced)) throw lost(error);
       // Bytes that the registry has already, or a gap: it knows where to go on.
-      error.status() == 416 ? retry_.wait(error, stop) : retry_.wait_or_rethrow(error, stop);
+      if (is_misplaced && std::exchange(was_misplaced_, true)) throw lost(error);
+      has_failed_ = true;
+      is_misplaced ? retry_.wait(error, stop) : retry_.wait_or_rethrow(error, stop);
     } catch (const Error& error) {
       has_failed_ = true;
       retry_.wait_or_rethrow(error, stop);
@@ -74,6 +81,7 @@ void ChunkedUpload::send_next(const std::stop_token& stop) {
   // It may take less than it was given; whatever else a range says of accepted bytes is a mistake.
   const bool is_part = received && *received > begin && *received < sent_bytes_;
   received_bytes_ = is_part ? *received : sent_bytes_;
+  was_misplaced_ = false;
   retry_.note_received(received_bytes_);
 }
 
@@ -83,12 +91,13 @@ void ChunkedUpload::ask(const std::stop_token& stop) {
     received = session_.get_received(stop);
   } catch (const RegistryError& error) {
     // There is nothing to go on from where the registry does not say what it has.
-    if (error.status() < 500 && error.status() != 408 && error.status() != 429) throw UploadLost(error.text());
+    if (error.status() < 500 && error.status() != 408 && error.status() != 429) throw lost(error);
     throw;
   }
-  if (received && *received > sent_bytes_) throw UploadLost("the registry has more of the upload than was sent");
+  if (received && *received > sent_bytes_) {
+    throw UploadLost("the registry has more of the upload than was sent", UploadLost::Session::kLeft);
+  }
   received_bytes_ = received.value_or(received_bytes_);
-  was_resumed_ = true;
   has_failed_ = false;
   retry_.note_received(received_bytes_);
 }
@@ -97,15 +106,18 @@ void ChunkedUpload::ask(const std::stop_token& stop) {
 bool ChunkedUpload::commit(const std::stop_token& stop) {
   const RequestBody nothing = make_body("application/octet-stream", {});
   try {
-    session_.commit(blob_.digest, blob_.content.size_bytes, nothing, stop);
-    return true;
+    if (session_.commit(blob_.digest, blob_.content.size_bytes, nothing, stop) || blob_.is_there()) return true;
+    throw UploadLost("the registry took the upload and does not have the blob", UploadLost::Session::kLeft);
+  } catch (const UploadLost&) {
+    throw;
   } catch (const RegistryError& error) {
     if (is_gone(error.status())) {
       if (blob_.is_there()) return true;
-      throw UploadLost(error.text());
+      throw lost(error);
     }
-    // Bytes of the request that broke off may have come after the answer to where to go on.
-    if (error.status() == 400 && was_resumed_) throw UploadLost(error.text());
+    // Bytes of a request that broke off may have come after the answer to where to go on, or the chunks were taken and
+    // not put together.
+    if (refuses_chunks(error.status()) && error.status() != 416) throw lost(error);
     has_failed_ = true;
     error.status() == 416 ? retry_.wait(error, stop) : retry_.wait_or_rethrow(error, stop);
   } catch (const Error& error) {

@@ -16,7 +16,13 @@ namespace lighterd::distribution {
 // The session is of no use any more: all of the blob has to be sent anew.
 class UploadLost : public base::Error {
  public:
-  explicit UploadLost(const std::string& why) : base::Error(base::ErrorCode::kUnavailable, why) {}
+  enum class Session { kGone, kLeft };  // whether the registry holds it still
+  UploadLost(const std::string& why, Session session)
+      : base::Error(base::ErrorCode::kUnavailable, why), session_(session) {}
+  Session session() const noexcept { return session_; }
+
+ private:
+  Session session_;
 };
 
 struct ChunkedBlob {
@@ -35,8 +41,8 @@ class ChunkedUpload {
   ChunkedUpload(UploadSession& session, ChunkedBlob blob, UploadRetry& retry)
       : session_(session), blob_(std::move(blob)), retry_(retry) {}
 
-  // Blocks until the blob is there. False: the registry takes no chunks. Throws UploadLost, what failed last,
-  // kCancelled.
+  // Blocks until the blob is there. False: the registry takes no chunks. Throws UploadLost, also where it takes them no
+  // longer, what failed last, kCancelled.
   bool run(const std::stop_token& stop);
 
  private:
@@ -52,8 +58,8 @@ class ChunkedUpload {
   std::int64_t received_bytes_ = 0;  // what the registry has
   std::int64_t sent_bytes_ = 0;      // where the chunk that was sent last ended
   std::int64_t reported_bytes_ = 0;
-  bool has_failed_ = false;  // since the registry said what it has
-  bool was_resumed_ = false;
+  bool has_failed_ = false;     // since the registry said what it has
+  bool was_misplaced_ = false;  // the chunk before, where the registry itself had asked for it
 };
 
 }  // namespace lighterd::distribution

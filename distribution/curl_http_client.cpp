@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <curl/curl.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -30,6 +31,9 @@ using base::ErrorCode;
 using Clock = std::chrono::steady_clock;
 
 constexpr long kBufferBytes = 256 * 1024;
+// What leaves the machine between two signs of life of an upload, and so the slowest uplink that is no stall.
+constexpr long kUploadBufferBytes = 16 * 1024;
+constexpr int kMaxUnsentBytes = 32 * 1024;
 constexpr std::size_t kMaxHeaders = 256;
 constexpr std::size_t kMaxHeaderBytes = 64 * 1024;
 constexpr std::size_t kMaxIdleSessions = 8;
@@ -37,7 +41,7 @@ constexpr long kHappyEyeballsMs = 300;
 constexpr std::size_t kMaxRootsBytes = 16 * 1024 * 1024;
 constexpr long kConnectionsPerSession = 4;
 constexpr std::chrono::milliseconds kLongestPoll{1000};
-// More of a body is not sent again without being asked to: the server may have kept what it got.
+// A larger body is not sent again without being asked to: the server may have kept what it got.
 constexpr std::int64_t kMaxSilentResendBytes = 64 * 1024;
 // Less than this in kSlowTimeouts stall timeouts is no progress either.
 constexpr std::int64_t kLeastBytes = 1024;
@@ -219,7 +223,7 @@ class Exchange {
   void run(CurlSession& session, const std::stop_token& stop);
   bool nothing_received() const { return !received_; }
   bool has_connected() const { return connected_; }
-  bool may_send_again() const { return sent_bytes_ <= kMaxSilentResendBytes; }
+  bool may_send_again() const { return sent_bytes_ == 0 || request_.body->length_bytes <= kMaxSilentResendBytes; }
   HttpResponse take_response() { return std::move(response_); }
   const std::optional<IpAddress>& peer() const { return response_.peer; }
 
@@ -313,7 +317,7 @@ void Exchange::configure_transport(Options& options) {
   options.set_option(CURLOPT_QUICK_EXIT, 1L);
   options.set_option(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   options.set_option(CURLOPT_BUFFERSIZE, kBufferBytes);
-  options.set_option(CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
+  options.set_option(CURLOPT_UPLOAD_BUFFERSIZE, kUploadBufferBytes);
   options.set_option(CURLOPT_TCP_NODELAY, 1L);
   options.set_option(CURLOPT_TCP_KEEPALIVE, 1L);
   options.set_option(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -438,7 +442,10 @@ curl_socket_t Exchange::on_open_socket(void* self, curlsocktype, curl_sockaddr* 
     if (!exchange.proxy_ && ip && ip->address_class() > exchange.request_.reach) exchange.refuse(*ip);
     const auto& avoid = exchange.request_.avoid;
     if (ip && std::find(avoid.begin(), avoid.end(), *ip) != avoid.end()) return CURL_SOCKET_BAD;
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    const int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    // Without it megabytes wait in the kernel, and nothing is heard of a slow upload while they go out.
+    if (fd >= 0) setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kMaxUnsentBytes, sizeof kMaxUnsentBytes);
+    return fd;
   });
 }
 

@@ -10,7 +10,6 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
-#include "base/file.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -178,7 +177,7 @@ std::vector<std::filesystem::path> Reader::read_paths(const toml::node& value, s
   return paths;
 }
 
-// "file", ["file", ...] with the key in each file, or [["certificate", "key"], ...].
+// "file" or ["file"] with the key in it, or [["certificate", "key"]].
 std::optional<ClientFiles> Reader::read_client(const toml::node& value) const {
   std::vector<ClientFiles> all;
   const auto* list = value.as_array();
@@ -187,6 +186,7 @@ std::optional<ClientFiles> Reader::read_client(const toml::node& value) const {
     return all.front();
   }
   for (const toml::node& each : *list) {
+    if (!all.empty()) fail(each, "more than one client certificate");
     if (const auto* pair = each.as_array()) {
       if (pair->empty() || pair->size() > 2) fail(each, "a client certificate is a file, or a [certificate, key] pair");
       std::filesystem::path certificate = resolve(read_string((*pair)[0], "a client certificate"), (*pair)[0]);
@@ -326,10 +326,7 @@ HostsFile parse_hosts_toml(std::string_view text, const std::filesystem::path& f
 }
 
 HostsFile read_hosts_toml(const std::filesystem::path& file) {
-  std::error_code error;
-  const std::filesystem::path target = std::filesystem::canonical(file, error);
-  if (error) throw base::errno_error(error.value(), "open " + file.string());
-  return parse_hosts_toml(base::read_file(target, kMaxFileBytes), file);
+  return parse_hosts_toml(read_configuration(file, kMaxFileBytes), file);
 }
 
 }  // namespace lighterd::distribution

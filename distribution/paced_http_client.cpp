@@ -29,7 +29,9 @@ void PacedHttpClient::wait_for_turn(const HttpRequest& request, const std::strin
   if (pause.count() == 0) return;
   const std::string reason = host + " asked for a pause";
   if (pause > request.patience) {
-    throw RegistryError(base::ErrorCode::kResourceExhausted, "toomanyrequests: " + reason, 429, "TOOMANYREQUESTS");
+    RegistryError error(base::ErrorCode::kResourceExhausted, "toomanyrequests: " + reason, 429, "TOOMANYREQUESTS");
+    error.set_retry_after(std::chrono::ceil<std::chrono::seconds>(pause));
+    throw error;
   }
   if (request.on_wait) request.on_wait({reason, pause});
   wait_for(with_jitter(pause), stop);

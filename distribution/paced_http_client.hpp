@@ -13,7 +13,8 @@ class PacedHttpClient final : public HttpClient {
   PacedHttpClient(HttpClient& inner, HostStates& states) : inner_(inner), states_(states) {}
 
   // As HttpClient. Waits first if the host asked for a pause (request.on_wait is told), RegistryError with status 429
-  // if that is longer than request.patience. Marks TransportErrors of hosts that have answered before.
+  // and the rest of the pause if that is longer than request.patience. Marks TransportErrors of hosts that have
+  // answered before.
   HttpResponse perform(const HttpRequest& request, const OnHead& on_head, std::size_t max_body_bytes,
                        std::stop_token stop) override;
 

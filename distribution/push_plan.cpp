@@ -2,6 +2,7 @@
 #include "distribution/push_plan.hpp"
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 namespace lighterd::distribution {
@@ -15,6 +16,8 @@ class PlanBuilder {
   // False, and nothing added, if something below the document is missing.
   bool add(const oci::Descriptor& descriptor, int depth = 0) {
     if (visited_.contains(descriptor.digest)) return true;
+    const auto absent = absent_.find(descriptor.digest);
+    if (absent != absent_.end() && absent->second <= depth) return false;
     const std::size_t blobs = plan_.blobs.size();
     const std::size_t documents = plan_.documents.size();
     if (add_document(descriptor, depth)) {
@@ -26,6 +29,7 @@ class PlanBuilder {
       visited_.erase(plan_.documents[i].descriptor.digest);
     plan_.blobs.erase(plan_.blobs.begin() + static_cast<std::ptrdiff_t>(blobs), plan_.blobs.end());
     plan_.documents.erase(plan_.documents.begin() + static_cast<std::ptrdiff_t>(documents), plan_.documents.end());
+    absent_.insert_or_assign(descriptor.digest, depth);
     return false;
   }
 
@@ -47,9 +51,14 @@ class PlanBuilder {
   }
 
   bool add_index(const oci::Index& index, int depth) {
-    return std::ranges::all_of(index.manifests, [&](const auto& child) {
-      return add(child, depth + 1) || (options_.is_there && options_.is_there(child.digest));
-    });
+    return std::ranges::all_of(index.manifests,
+                               [&](const auto& child) { return add(child, depth + 1) || is_there(child.digest); });
+  }
+
+  bool is_there(const oci::Digest& digest) {
+    if (!options_.is_there) return false;
+    const auto known = there_.find(digest);
+    return known != there_.end() ? known->second : there_.emplace(digest, options_.is_there(digest)).first->second;
   }
 
   bool add_manifest(const oci::Manifest& manifest) {
@@ -75,6 +84,9 @@ class PlanBuilder {
   const PushPlanOptions& options_;
   PushPlan plan_;
   std::unordered_set<oci::Digest> visited_;  // what the plan has
+  // An index may name the same document any number of times.
+  std::unordered_map<oci::Digest, int> absent_;  // the least depth at which it was not whole: it may be cut by depth
+  std::unordered_map<oci::Digest, bool> there_;
 };
 
 }  // namespace

@@ -269,8 +269,11 @@ class PushOperation {
 
   ManifestPut put_document(const PushDocument& document, const std::string& reference) {
     const oci::Descriptor& descriptor = document.descriptor;
+    // Only the answer tells who keeps account of the subject, and that to an earlier try may have been lost.
+    const IfThere if_there = document.subject ? IfThere::kPutAgain : IfThere::kLeave;
     try {
-      return client_->put_manifest(reference, descriptor.media_type, document.bytes, descriptor.digest, stop_);
+      return client_->put_manifest(reference, descriptor.media_type, document.bytes, descriptor.digest, if_there,
+                                   stop_);
     } catch (RegistryError& error) {
       if (error.status() == 400 && oci::media_type::is_index(descriptor.media_type))
         error.add_context(

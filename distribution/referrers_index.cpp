@@ -17,7 +17,8 @@ using base::Error;
 using base::ErrorCode;
 
 constexpr int kMaxTries = 4;
-constexpr std::size_t kMaxTagBytes = 128;
+constexpr std::size_t kMaxAlgorithmBytes = 32;
+constexpr std::size_t kMaxHexBytes = 64;
 
 base::Json entry_of(const oci::Descriptor& descriptor, const std::string& document) {
   const base::Json content = base::parse_json(document, "manifest", {.max_bytes = oci::kMaxManifestBytes});
@@ -54,9 +55,8 @@ Current get_current(RegistrySession& registry, const Call& call, const std::stop
 }  // namespace
 
 std::string referrers_tag(const oci::Digest& subject) {
-  std::string tag = subject.to_string();
-  std::replace(tag.begin(), tag.end(), ':', '-');
-  return tag.substr(0, kMaxTagBytes);
+  const std::string text = subject.to_string();
+  return text.substr(0, std::min(text.find(':'), kMaxAlgorithmBytes)) + "-" + subject.hex().substr(0, kMaxHexBytes);
 }
 
 std::optional<std::string> with_referrer(const std::string& index, const oci::Descriptor& descriptor,

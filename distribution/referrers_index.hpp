@@ -11,7 +11,7 @@
 
 namespace lighterd::distribution {
 
-// "sha256-<64 hex digits>"
+// "sha256-<64 hex digits>", "sha512-<the first 64>".
 std::string referrers_tag(const oci::Digest& subject);
 
 // `index` (empty: a new one) with an entry for the document, everything else as it was; nothing if it has one already.

@@ -525,7 +525,8 @@ void RegistryClient::add_referrer(const oci::Digest& subject, const oci::Descrip
 }
 
 ManifestPut RegistryClient::put_manifest(const std::string& reference, const std::string& media_type,
-                                         const std::string& bytes, const oci::Digest& digest, std::stop_token stop) {
+                                         const std::string& bytes, const oci::Digest& digest, IfThere if_there,
+                                         std::stop_token stop) {
   RegistrySession& session = repository_->session();
   Call call = repository_->call("PUT", "manifests/" + reference);
   call.body = make_body(media_type, bytes);
@@ -533,8 +534,11 @@ ManifestPut RegistryClient::put_manifest(const std::string& reference, const std
   // Looked for before every try: the answer to one that worked may have been lost.
   const auto put = [&]() -> std::optional<Answer> {
     const Answer known = session.call(session.registry(), repository_->manifest_call("HEAD", reference), stop);
-    if (known.is_success() && digest_header(known.response) == digest) return std::nullopt;
+    const bool is_there = known.is_success() && digest_header(known.response) == digest;
+    if (is_there && if_there == IfThere::kLeave) return std::nullopt;
     Answer answer = session.call(session.registry(), call, stop);
+    // Where tags cannot be put twice.
+    if (is_there && is_ok(answer, {400, 403, 405, 409, 412})) return std::nullopt;
     if (!is_ok(answer, {200, 201, 202, 204})) throw answer.error();
     return answer;
   };

@@ -29,14 +29,14 @@ struct RegistryOptions {
   std::vector<std::string> insecure_registries;
   // "host[:port]" of registries that foreign layers, where they are here, may be pushed to.
   std::vector<std::string> foreign_layer_registries = {};
-  // Of Docker Hub, pull only: "http(s)://host[:port][/path]". Tried first, anonymous.
+  // Of Docker Hub, pull only: "http(s)://host[:port][/path]". Tried first, never with the client's credentials.
   std::vector<std::string> mirrors;
   RetryPolicy retry = {};
   std::chrono::milliseconds stall_timeout{10'000};  // as in HttpRequest
   // Folders as /etc/docker/certs.d, read by each operation; the first that knows a host counts.
   std::vector<std::filesystem::path> certs_roots = {};
-  // Credentials of the daemon's own (auth_file.hpp), for mirrors, and for registries to which the client sent none;
-  // empty: none.
+  // Credentials of the daemon's own (auth_file.hpp), for mirrors, and for registries to which the client sent none.
+  // Over plain http only those whose entry says so, and those of insecure hosts. Empty: none.
   std::filesystem::path auth_file = {};
   UploadOptions uploads = {};
   // Before a token that was issued less than a second ago and not accepted is tried again, twice at most.
@@ -57,8 +57,14 @@ struct FetchedManifest {
   std::string bytes;
 };
 
+// What to do about a manifest that the registry has already under the name.
+enum class IfThere {
+  kLeave,
+  kPutAgain,  // the answer is what is wanted; a refusal leaves it
+};
+
 enum class ManifestPut {
-  kExisted,
+  kExisted,  // and was not put
   kStored,
   kStoredWithSubject,  // and the registry keeps account of what refers to what
 };
@@ -87,7 +93,8 @@ class RegistryClient {
   // Of the registry, those that were not taken before, each once (registry-protocol.md A10).
   std::vector<std::string> take_warnings();
 
-  // "host[:port]" that answered, for the record of where a blob is known to be ("docker.io" for Hub and its mirrors).
+  // "host[:port]" of the references, for the record of where a blob is known to be ("docker.io" for Hub and whatever
+  // stands in for it).
   std::string registry() const;
 
   // HEAD, and GET where HEAD does not tell all or fails (A5). The size is of the manifest. Throws RegistryError,
@@ -122,12 +129,11 @@ class RegistryClient {
   UploadResult push_blob(const oci::Descriptor& descriptor, const UploadContent& content,
                          const std::vector<std::string>& mount_candidates, const UploadWatcher& watcher,
                          std::stop_token stop);
-  // One HEAD; a refusal of whatever kind means no.
+  // HEAD, tried again for what may pass; a refusal that stays (also 401 and 403) means no.
   bool has_manifest(const oci::Digest& digest, std::stop_token stop);
-  // reference is a tag or a digest. Nothing is sent if the registry has it already under that name. kDataLoss if it
-  // stored something else.
+  // reference is a tag or a digest. kDataLoss if the registry stored something else.
   ManifestPut put_manifest(const std::string& reference, const std::string& media_type, const std::string& bytes,
-                           const oci::Digest& digest, std::stop_token stop);
+                           const oci::Digest& digest, IfThere if_there, std::stop_token stop);
   // Puts the document, stored already, into the list of what refers to `subject`, where the registry has no such list
   // of its own.
   void add_referrer(const oci::Digest& subject, const oci::Descriptor& descriptor, const std::string& document,

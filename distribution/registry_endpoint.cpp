@@ -33,6 +33,14 @@ void set_reference(Endpoint::Options& options, const Scene& scene) {
   if (!options.is_reference_host) options.ns = base::percent_encode(scene.domain);
 }
 
+// Of a host whose URL was configured. What its own entry says of verification does not list it as insecure.
+void set_trust(Endpoint::Options& options, const Scene& scene) {
+  options.scheme = options.base.is_https() ? Scheme::kHttps : Scheme::kHttp;
+  options.tls = scene.trust->settings_for(options.base);
+  options.trust = scene.trust;
+  options.keeps_secrets = options.base.is_https() || options.tls.verification == TlsVerification::kOff;
+}
+
 Endpoint::Options make_mirror(std::string text, const Scene& scene) {
   while (text.ends_with('/')) text.pop_back();
   Url url = parse_url(text);
@@ -42,12 +50,10 @@ Endpoint::Options make_mirror(std::string text, const Scene& scene) {
   url.path += "/";
   Endpoint::Options options;
   options.kind = Endpoint::Kind::kMirror;
-  options.scheme = url.is_https() ? Scheme::kHttps : Scheme::kHttp;
   options.capabilities =
       Capabilities::none().with(Capability::kPull).with(Capability::kResolve).with(Capability::kReferrers);
-  options.tls = scene.trust->settings_for(url);
   options.base = std::move(url);
-  options.trust = scene.trust;
+  set_trust(options, scene);
   set_reference(options, scene);
   return options;
 }
@@ -79,9 +85,7 @@ Endpoint::Options make_host(const HostEntry& entry, Endpoint::Kind kind, const s
   Endpoint::Options options;
   if (entry.base) {
     options.base = *entry.base;
-    options.scheme = options.base.is_https() ? Scheme::kHttps : Scheme::kHttp;
-    options.tls = scene.trust->settings_for(options.base);
-    options.trust = scene.trust;
+    set_trust(options, scene);
     set_reference(options, scene);
   } else {
     options = make_registry(scene);
@@ -110,7 +114,7 @@ std::vector<Endpoint::Options> list_hosts(const RegistryOptions& options, const 
                                           base::Logger& logger) {
   std::vector<Endpoint::Options> hosts;
   HostsFile file;
-  const auto path = scene.trust->certs().find_hosts_file(scene.domain);
+  const auto path = scene.trust->certs().find_hosts_file(base::to_lower(scene.domain));
   if (path) file = read_hosts_toml(*path);
   // Credentials are asked about where they are for.
   const bool is_elsewhere = file.server.base && !is_same_host(*file.server.base, scene.registry);
@@ -177,6 +181,8 @@ std::vector<std::unique_ptr<Endpoint>> make_endpoints(const RegistryOptions& opt
   Endpoints endpoints;
   for (Endpoint::Options& host : list_hosts(options, scene, access, logger)) {
     if (!serves(host, access)) continue;
+    // The client's credentials are what is asked about.
+    if (access == Access::kLogin) host.authorization = {};
     endpoints.push_back(std::make_unique<Endpoint>(std::move(host)));
     if (access == Access::kPush) break;
   }

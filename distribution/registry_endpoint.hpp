@@ -40,6 +40,7 @@ class Endpoint {
     Capabilities capabilities = Capabilities::all();
     // The registry of the references is this host itself: the client's credentials are for it.
     bool is_reference_host = true;
+    bool keeps_secrets = true;
     std::string ns;  // value of ?ns=; empty: none is sent
     TlsSettings tls;
     HeaderList headers;  // for requests to its own origin
@@ -52,7 +53,8 @@ class Endpoint {
   Kind kind() const { return options_.kind; }
   bool can(Capability capability) const { return options_.capabilities.has(capability); }
   bool is_reference_host() const { return options_.is_reference_host; }
-  bool is_insecure() const { return tls_->verification == TlsVerification::kOff; }
+  // Spoken to by https, or listed as insecure: credentials that are not meant for plain http may be sent to it.
+  bool keeps_secrets() const { return options_.keeps_secrets; }
   Scheme scheme() const { return scheme_; }
   void settle(Scheme scheme) { scheme_ = scheme; }
   // http where that is settled, https before.
@@ -69,9 +71,12 @@ class Endpoint {
   const base::Secret& authorization() const { return options_.authorization; }
   std::optional<std::chrono::milliseconds> dial_timeout() const { return options_.dial_timeout; }
 
-  // Not reachable: not asked again in this operation.
+  // Could not be reached: not asked again before all the others have failed too.
   bool is_down() const { return is_down_; }
-  void set_down() { is_down_ = true; }
+  void set_down(bool is_down) { is_down_ = is_down; }
+  // In this operation, whatever it was.
+  bool has_answered() const { return has_answered_; }
+  void note_answer() { has_answered_ = true; }
   // Where connections to it end: what it names elsewhere must not be more internal.
   AddressClass address_class() const { return address_class_; }
   void set_address_class(AddressClass address_class) { address_class_ = address_class; }
@@ -82,6 +87,7 @@ class Endpoint {
   std::atomic<Scheme> scheme_;
   std::atomic<AddressClass> address_class_;
   std::atomic<bool> is_down_ = false;
+  std::atomic<bool> has_answered_ = false;
 };
 
 // The hosts of hosts.toml in the order of the file, then its server; without one the registry alone. Mirrors of Hub go

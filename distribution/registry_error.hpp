@@ -23,6 +23,7 @@ class RegistryError : public base::Error {
   // error="insufficient_scope" was in the challenge of a 401 that came although a token was sent.
   bool insufficient_scope() const noexcept { return insufficient_scope_; }
   std::optional<std::chrono::seconds> retry_after() const noexcept { return retry_after_; }
+  void set_retry_after(std::chrono::seconds time) noexcept { retry_after_ = time; }
   // A storage host said it of a URL that the registry had given: a new one may do.
   bool is_stale_location() const noexcept { return stale_location_; }
   void set_stale_location() noexcept { stale_location_ = true; }

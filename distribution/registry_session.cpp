@@ -2,6 +2,7 @@
 #include "distribution/registry_session.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -63,6 +64,13 @@ bool is_fresh(const Authenticator::Authorization& authorization) {
   return !authorization.was_accepted && std::chrono::steady_clock::now() - authorization.issued < kFreshTokenAge;
 }
 
+// No connection, or none that can be used; what breaks off or stalls later says nothing of the next request.
+bool is_unreachable(const Error& error) {
+  const auto* transport = dynamic_cast<const TransportError*>(&error);
+  return transport != nullptr && transport->kind() != TransportFailure::kBroken &&
+         transport->kind() != TransportFailure::kMalformed;
+}
+
 // Whether the registry has let the request pass, whatever came of it.
 bool was_let_in(const Answer& answer) {
   const int status = answer.response.status;
@@ -72,13 +80,14 @@ bool was_let_in(const Answer& answer) {
 // The client's are for the registry that it named, wherever that registry's images come from.
 AuthConfig credentials_for(const Endpoint& endpoint, const AuthConfig& auth, const std::string& domain,
                            const RegistryOptions& options) {
+  const bool is_for_client = endpoint.is_reference_host() && endpoint.keeps_secrets();
+  if (is_for_client && auth.is_for(domain) && !auth.is_anonymous()) return auth;
   AuthConfig credentials;
   if (!endpoint.authorization().empty()) {
     credentials.authorization = endpoint.authorization();
-  } else if (endpoint.is_reference_host() && auth.is_for(domain) && !auth.is_anonymous()) {
-    credentials = auth;
   } else if (!options.auth_file.empty()) {
-    credentials = find_file_credentials(options.auth_file, endpoint.base().authority());
+    credentials = find_file_credentials(options.auth_file, endpoint.base().authority(),
+                                        endpoint.keeps_secrets() ? KeyScheme::kAny : KeyScheme::kHttp);
   }
   return credentials;
 }
@@ -134,10 +143,30 @@ Endpoint& RegistrySession::last_that_can(Capability capability) const {
                                                 (capability == Capability::kResolve ? "resolve" : "pull"));
 }
 
+// Whether a later one can do all that this one is asked for.
+bool RegistrySession::has_successor(const Endpoint& endpoint) const {
+  const auto next = [&] {
+    return std::next(
+        std::find_if(endpoints_.begin(), endpoints_.end(), [&](const auto& each) { return each.get() == &endpoint; }));
+  }();
+  if (next == endpoints_.end()) return false;
+  constexpr std::array kAsked = {Capability::kPull, Capability::kResolve};
+  return std::all_of(kAsked.begin(), kAsked.end(), [&](Capability capability) {
+    return !endpoint.can(capability) ||
+           std::any_of(next, endpoints_.end(), [&](const auto& each) { return each->can(capability); });
+  });
+}
+
 void RegistrySession::note_mirror_failure(Endpoint& endpoint, const Error& error) {
-  if (dynamic_cast<const TransportError*>(&error) != nullptr) endpoint.set_down();
+  if (is_unreachable(error) && !endpoint.has_answered()) endpoint.set_down(true);
   logger_.warn("registry mirror failed, trying the next",
                {{"mirror", endpoint.base().authority()}, {"error", error.text()}});
+}
+
+// Whoever tries once more may find a mirror that has come back, and has nobody else where the last one stays away.
+void RegistrySession::note_failed_round(const Error& error) {
+  if (classify_failure(error) == FailureKind::kFinal) return;
+  for (const auto& endpoint : endpoints_) endpoint->set_down(false);
 }
 
 // What one request has gone through to be let in. Each of the ways is gone once or twice at most.
@@ -243,8 +272,8 @@ HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& 
   request.stall_timeout = options_.stall_timeout;
   request.answer_timeout = options_.stall_timeout * call.answer_patience;
   request.on_wait = call.on_wait ? call.on_wait : on_retry_;
-  // Who waits for a mirror could ask the next one meanwhile.
-  if (endpoint.kind() == Endpoint::Kind::kMirror) request.patience = std::chrono::milliseconds(0);
+  // Who waits for it could ask the next one meanwhile.
+  if (has_successor(endpoint)) request.patience = std::chrono::milliseconds(0);
   request.tls = endpoint.tls_for(url);
   request.reach = reach_of_named_url(url, registry, endpoint.address_class());
   return request;
@@ -274,7 +303,9 @@ Answer RegistrySession::send(Endpoint& endpoint, const Call& call, const base::S
     check_named_url(next, url, "redirect to");
     check_named_url(next, endpoint.base(), "redirect to");
     const base::Secret kept = is_same_origin(next, url) ? request.authorization : base::Secret();
-    const bool becomes_get = response.status == 303 && request.method != "HEAD";
+    // What was not sent is not taken for sent.
+    const bool is_upload = request.method == "PUT" || request.method == "PATCH";
+    const bool becomes_get = response.status == 303 && request.method != "HEAD" && !is_upload;
     url = std::move(next);
     HttpRequest following = make_request(endpoint, call, url);
     following.authorization = kept;
@@ -326,6 +357,7 @@ HttpResponse RegistrySession::exchange(Endpoint& endpoint, const Call& call, Htt
     if (endpoint.scheme() == Scheme::kUndecided) {
       endpoint.settle(request.url.starts_with("https:") ? Scheme::kHttps : Scheme::kHttp);
     }
+    if (is_same_origin(parse_url(request.url), endpoint.base())) endpoint.note_answer();
     if (response.status < 200 || response.status > 299) return &refusal;
     return call.on_success ? call.on_success(response) : nullptr;
   };

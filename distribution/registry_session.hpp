@@ -73,7 +73,8 @@ class RegistrySession {
   Endpoint& last_that_can(Capability capability) const;
 
   // Runs `action` with one endpoint that can after the other until it does not throw: a mirror's failure leads to the
-  // next, that of the last is thrown. kPermissionDenied if none can.
+  // next, that of the last is thrown; those that could not be reached are left out until a whole round has failed.
+  // kPermissionDenied if none can.
   template <typename Action>
   auto try_each(Capability capability, const Action& action);
   // The same, in as many rounds as RetryLoop allows.
@@ -110,7 +111,9 @@ class RegistrySession {
   HttpResponse exchange_undecided(Endpoint& endpoint, const Call& call, HttpRequest& request, Url& url,
                                   const std::stop_token& stop);
   HttpRequest make_request(const Endpoint& endpoint, const Call& call, const Url& url) const;
+  bool has_successor(const Endpoint& endpoint) const;
   void note_mirror_failure(Endpoint& endpoint, const base::Error& error);
+  void note_failed_round(const base::Error& error);
   std::optional<Challenge> find_challenge(const Endpoint& endpoint);
   void remember_challenge(const Endpoint& endpoint, const Challenge& challenge);
   Authenticator& authenticator_for(const Endpoint& endpoint);
@@ -163,7 +166,12 @@ auto RegistrySession::try_each(Capability capability, const Action& action) {
       note_mirror_failure(*endpoint, error);
     }
   }
-  return action(last);
+  try {
+    return action(last);
+  } catch (const base::Error& error) {
+    note_failed_round(error);
+    throw;
+  }
 }
 
 template <typename Action>

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <thread>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -39,6 +40,25 @@ std::optional<std::int64_t> received_bytes(const Answer& answer) {
   return *last == 0 ? 0 : *last + 1;
 }
 
+// Ends what takes its stop token after that time.
+class Deadline {
+ public:
+  explicit Deadline(std::chrono::milliseconds limit)
+      : timer_([this, limit](const std::stop_token& done) {
+          try {
+            wait_for(limit, done);
+            source_.request_stop();
+          } catch (const Error&) {
+            // It was done in time.
+          }
+        }) {}
+  std::stop_token token() const { return source_.get_token(); }
+
+ private:
+  std::stop_source source_;
+  std::jthread timer_;
+};
+
 }  // namespace
 
 UploadSession::UploadSession(RegistrySession& registry, const Answer& started) : registry_(registry) {
@@ -69,6 +89,13 @@ Call UploadSession::call(const char* method) const {
   return call;
 }
 
+void UploadSession::refuse(const Answer& answer) const {
+  RegistryError error = answer.error();
+  // Signed URLs of storage hosts expire: the registry is asked for a new one.
+  if (!is_same_origin(answer.url, registry_.registry().base())) error.set_stale_location();
+  throw error;
+}
+
 std::optional<std::int64_t> UploadSession::send_chunk(std::int64_t offset_bytes, const RequestBody& body,
                                                       const std::stop_token& stop) {
   Call call = this->call("PATCH");
@@ -77,19 +104,19 @@ std::optional<std::int64_t> UploadSession::send_chunk(std::int64_t offset_bytes,
   call.body = body;
   call.answer_patience = kChunkPatience;
   const Answer answer = registry_.call(registry_.registry(), call, stop);
-  if (!answer.is_success()) throw answer.error();
+  if (!answer.is_success()) refuse(answer);
   follow(answer);
   return received_bytes(answer);
 }
 
 std::optional<std::int64_t> UploadSession::get_received(const std::stop_token& stop) {
   const Answer answer = registry_.call(registry_.registry(), call("GET"), stop);
-  if (!answer.is_success()) throw answer.error();
+  if (!answer.is_success()) refuse(answer);
   follow(answer);
   return received_bytes(answer);
 }
 
-void UploadSession::commit(const oci::Digest& digest, std::int64_t size_bytes, const RequestBody& rest,
+bool UploadSession::commit(const oci::Digest& digest, std::int64_t size_bytes, const RequestBody& rest,
                            const std::stop_token& stop) {
   Call call = this->call("PUT");
   call.at->add_query("digest=" + base::percent_encode(digest.to_string()));
@@ -97,15 +124,17 @@ void UploadSession::commit(const oci::Digest& digest, std::int64_t size_bytes, c
   const std::int64_t patience = kChunkPatience + size_bytes / kBytesOfPatience;
   call.answer_patience = static_cast<int>(std::min<std::int64_t>(patience, kLongestCommitPatience));
   const Answer answer = registry_.call(registry_.registry(), call, stop);
-  const int status = answer.response.status;
-  if (status != 200 && status != 201 && status != 202 && status != 204) throw answer.error();
+  if (!answer.is_success()) refuse(answer);
+  return answer.response.status == 201;
 }
 
 void UploadSession::abandon(std::chrono::milliseconds limit) noexcept {
   try {
+    // Of all that it may take: redirects, a new token.
+    const Deadline deadline(limit);
     Call call = this->call("DELETE");
     call.total_timeout = limit;
-    registry_.call(registry_.registry(), call, {});
+    registry_.call(registry_.registry(), call, deadline.token());
   } catch (const std::exception&) {
     // The registry drops it when it has been idle for long enough.
   }

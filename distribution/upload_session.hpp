@@ -13,7 +13,8 @@
 
 namespace lighterd::distribution {
 
-// Not thread-safe; the RegistrySession must outlive it. Refusals are thrown as RegistryError.
+// Not thread-safe; the RegistrySession must outlive it. Refusals are thrown as RegistryError,
+// those of storage hosts as stale.
 class UploadSession {
  public:
   // `started`: the 202 that opened it. kInternal without a Location, kPermissionDenied for one that must not be
@@ -30,14 +31,16 @@ class UploadSession {
                                          const std::stop_token& stop);
   // How many bytes the registry has, if it says so. "0-0" counts as none: it means nothing or one byte.
   std::optional<std::int64_t> get_received(const std::stop_token& stop);
-  // The rest of the bytes, or an empty body; the blob, of size_bytes in all, is there when it returns.
-  void commit(const oci::Digest& digest, std::int64_t size_bytes, const RequestBody& rest, const std::stop_token& stop);
-  // Best effort, in bounded time.
+  // The rest of the bytes, or an empty body, of a blob of size_bytes in all. True: the registry says that it has it;
+  // false: it took the request, which proves nothing.
+  bool commit(const oci::Digest& digest, std::int64_t size_bytes, const RequestBody& rest, const std::stop_token& stop);
+  // Best effort; returns when `limit` is over.
   void abandon(std::chrono::milliseconds limit) noexcept;
 
  private:
   Call call(const char* method) const;
   void follow(const Answer& answer);
+  [[noreturn]] void refuse(const Answer& answer) const;
 
   RegistrySession& registry_;
   std::optional<Url> location_;

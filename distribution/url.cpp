@@ -152,8 +152,8 @@ bool is_same_origin(const Url& a, const Url& b) {
 }
 
 std::string redact_url(std::string_view text) {
-  static constexpr std::array<std::string_view, 7> kHarmless = {"scope",  "service", "n",   "last",
-                                                                "digest", "mount",   "from"};
+  static constexpr std::array<std::string_view, 8> kHarmless = {"scope", "service", "n",     "ns",
+                                                                "last",  "digest",  "mount", "from"};
   std::string_view rest = text.substr(0, std::min(text.find('#'), text.size()));
   const std::size_t mark = rest.find('?');
   std::string result(rest.substr(0, mark));

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measurements with a bar each: what users of other engines complain of, played against lighterd.
+"""Measurements with a bar each: faults, kills and crowds, and what they cost in time, bytes and correctness.
 
 A bar on correctness decides the exit code; a bar on time is printed as a ratio, for the reader to judge.
 """
@@ -126,7 +126,7 @@ def wait_sent(site: Site, size: float, seconds: float = 120) -> None:
 # ---- cases ----------------------------------------------------------------------------------------------------------
 
 class Cases:
-    """What dockerd was measured with: an image of one layer of 64 MiB, a fresh store for each case, default timers."""
+    """One fault each: an image of one layer of 64 MiB, a fresh store for each case, default timers."""
 
     SIZE = 64 * MIB
 
@@ -548,7 +548,7 @@ def run_crowd(binary: Path, options: argparse.Namespace) -> int:
 def main(arguments: Sequence[str], binary: Path) -> int:
     parser = argparse.ArgumentParser(prog="contrib/torture", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    cases = commands.add_parser("cases", help="what dockerd was measured with, default timers")
+    cases = commands.add_parser("cases", help="one layer of 64 MiB, one fault each, default timers")
     cases.add_argument("only", nargs="?", default="ABCDEFGHLN", help="letters (default: %(default)s)")
     faults = commands.add_parser("faults", help="pulls with 30 %% injected faults")
     faults.add_argument("--pulls", type=int, default=200)

@@ -56,6 +56,16 @@ INSTANTIATE_TEST_SUITE_P(Table, AuthFileMatch,
                                          MatchCase{"not_hub", "https://index.docker.io/v1/", "mirror.example", false}),
                          [](const auto& each) { return std::string(each.param.name); });
 
+TEST_F(AuthFileTest, PlainHttpIsAskedForByTheKey) {
+  for (const auto& [key, expected] :
+       {std::pair("reg.example", false), std::pair("https://reg.example", false), std::pair("http://reg.example", true),
+        std::pair("HTTP://reg.example/v1/", true), std::pair("http", false)}) {
+    write_entry(key, kPair);
+    const bool found = !find_file_credentials(file, "reg.example", KeyScheme::kHttp).is_anonymous();
+    EXPECT_EQ(found, expected) << key;
+  }
+}
+
 TEST_F(AuthFileTest, ReadsTokensAndPlainFields) {
   write_entry("a", R"({"auth":")" + base::base64_encode("u:") + R"(","identitytoken":"refresh"})");
   EXPECT_EQ(find_file_credentials(file, "a").identity_token.reveal(), "refresh");
@@ -73,6 +83,22 @@ TEST_F(AuthFileTest, IsReadAnewAndMayBeMissing) {
   EXPECT_FALSE(find_file_credentials(file, "a").is_anonymous());
   write(R"({"auths":{}})");
   EXPECT_TRUE(find_file_credentials(file, "a").is_anonymous());
+}
+
+TEST_F(AuthFileTest, AFileThatCannotBeReadIsAMistakeInTheConfiguration) {
+  const auto code = [&] {
+    try {
+      find_file_credentials(file, "a");
+    } catch (const base::Error& error) {
+      return error.code();
+    }
+    return base::ErrorCode::kInternal;
+  };
+  write(std::string(2 << 20, ' '));
+  EXPECT_EQ(code(), base::ErrorCode::kInvalidArgument);
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  EXPECT_EQ(code(), base::ErrorCode::kInvalidArgument);
 }
 
 TEST_F(AuthFileTest, WhatCannotBeReadIsAnErrorThatQuotesNothing) {

@@ -178,7 +178,38 @@ TEST_P(NoChunks, SendsWholeAndRemembersIt) {
   EXPECT_EQ(push(to, make_bytes(kSize, 'b')).kind, Kind::kUploaded);
   EXPECT_EQ(registry.count("PATCH", "*"), 1U);
 }
-INSTANTIATE_TEST_SUITE_P(Table, NoChunks, testing::Values(400, 404, 405, 415, 416, 501));
+INSTANTIATE_TEST_SUITE_P(Table, NoChunks, testing::Values(400, 404, 405, 411, 415, 416, 501));
+
+class LateRefusal : public BlobUpload, public testing::WithParamInterface<Fault> {};
+TEST_P(LateRefusal, CostsOneUploadInOneRequest) {
+  registry.add_fault(GetParam());
+  const std::string bytes = make_bytes(kSize);
+  EXPECT_EQ(push(bytes).kind, Kind::kUploaded);
+  EXPECT_TRUE(has(bytes));
+  EXPECT_EQ(registry.requests("PUT").back().body_bytes, kSize);
+  EXPECT_EQ(registry.open_uploads(), 0U);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Table, LateRefusal,
+    testing::Values(Fault{.method = "PATCH", .skip = 1, .times = -1, .status = 400},
+                    Fault{.method = "PATCH", .skip = 1, .times = -1, .status = 405},
+                    Fault{.method = "PATCH", .skip = 1, .times = -1, .status = 411},
+                    Fault{.method = "PATCH", .skip = 1, .times = -1, .status = 415},
+                    Fault{.method = "PATCH", .skip = 1, .times = -1, .status = 416},
+                    Fault{.method = "PATCH", .skip = 1, .times = -1, .status = 501},
+                    Fault{.method = "PUT", .status = 400, .body = R"({"errors":[{"code":"DIGEST_INVALID"}]})"}));
+
+class EmptyPromise : public BlobUpload, public testing::WithParamInterface<int> {};
+TEST_P(EmptyPromise, IsLookedInto) {
+  for (const std::int64_t size : {kChunk, kSize}) {
+    registry.add_fault({.method = "PUT", .status = GetParam()});
+    EXPECT_EQ(push(make_bytes(size)).kind, Kind::kUploaded);
+    EXPECT_TRUE(has(make_bytes(size)));
+  }
+  registry.add_fault({.method = "PUT", .times = -1, .status = GetParam()});
+  EXPECT_EQ(error_of([&] { push("never there"); }).code(), ErrorCode::kUnavailable);
+}
+INSTANTIATE_TEST_SUITE_P(Table, EmptyPromise, testing::Values(200, 202, 204));
 
 TEST_F(BlobUpload, ARegistryThatForgetsGetsAllOfItOnceMore) {
   registry.set_chunk_rules({.forgets = true});
@@ -202,6 +233,7 @@ TEST_F(BlobUpload, DoesNotBelieveInBytesThatItNeverSent) {
   EXPECT_EQ(push(bytes).kind, Kind::kUploaded);
   EXPECT_TRUE(has(bytes));
   EXPECT_EQ(registry.requests("PUT").back().body_bytes, kSize);
+  EXPECT_EQ(registry.open_uploads(), 0U);
 }
 
 TEST_F(BlobUpload, ALostAnswerToTheCommitIsLookedAfter) {
@@ -266,7 +298,7 @@ INSTANTIATE_TEST_SUITE_P(Table, FinalRefusal,
                                          Fault{.method = "POST", .status = 404},
                                          Fault{.method = "PATCH", .status = 403},
                                          Fault{.method = "PATCH", .skip = 1, .status = 413},
-                                         Fault{.method = "PUT", .status = 403}, Fault{.method = "PUT", .status = 400}));
+                                         Fault{.method = "PUT", .status = 403}));
 
 TEST_F(BlobUpload, GivesUpWithTheLastReason) {
   registry.add_fault({.method = "POST", .times = -1, .status = 503});
@@ -281,7 +313,8 @@ TEST_F(BlobUpload, WaitsAsLongAsTheRegistryAsks) {
   on_wait = [&] { stop.request_stop(); };
   EXPECT_EQ(error_of([&] { push("bytes", {}, stop.get_token()); }).code(), ErrorCode::kCancelled);
   ASSERT_EQ(waits.size(), 1U);
-  EXPECT_EQ(waits[0].delay, std::chrono::seconds(7));
+  EXPECT_GE(waits[0].delay, std::chrono::seconds(7));
+  EXPECT_LT(waits[0].delay, std::chrono::seconds(8));
   EXPECT_EQ(waits[0].reason, "toomanyrequests: slow down");
 }
 
@@ -305,6 +338,37 @@ TEST_F(BlobUpload, AStorageHostGetsOnePut) {
   ASSERT_EQ(storage.requests().size(), 1U);
   EXPECT_EQ(storage.requests()[0].method, "PUT");
   EXPECT_EQ(storage.requests()[0].body_bytes, kSize);
+}
+
+TEST_F(BlobUpload, AnExpiredStorageUrlIsAskedForOnceMore) {
+  tests::FakeRegistry storage;
+  storage.add_fault({.method = "PUT", .status = 403});
+  storage.add_fault({.method = "PUT", .status = 201});
+  registry.set_upload_location(storage.url() + "/signed?sig=1");
+  EXPECT_EQ(push("bytes").kind, Kind::kUploaded);
+  EXPECT_EQ(registry.count("POST", "*"), 2U);
+  storage.add_fault({.method = "PUT", .times = -1, .status = 403});
+  registry.clear_requests();
+  EXPECT_EQ(error_of<RegistryError>([&] { push("bytes"); }).status(), 403);
+  EXPECT_EQ(registry.count("POST", "*"), 2U);
+}
+
+TEST_F(BlobUpload, GivingUpIsNotHeldUpByATokenServer) {
+  registry.require_bearer("u", "p");
+  auto to = client(registry, Access::kPush, password_auth("u", "p"));
+  registry.add_fault({.method = "PATCH", .skip = 2, .stall_before_head = true});
+  std::stop_source stop;
+  auto pushing = std::async(
+      std::launch::async, [&] { return error_of([&] { push(to, make_bytes(kSize), {}, stop.get_token()); }).code(); });
+  ASSERT_TRUE(registry.wait_for_requests(3, "PATCH", "*"));
+  registry.revoke_tokens();
+  registry.add_fault({.method = "GET", .path = "/token", .stall_before_head = true});
+  const auto before = std::chrono::steady_clock::now();
+  stop.request_stop();
+  EXPECT_EQ(pushing.get(), ErrorCode::kCancelled);
+  // Not the stall timeout.
+  EXPECT_LT(std::chrono::steady_clock::now() - before, options.stall_timeout);
+  EXPECT_EQ(registry.count("GET", "/token"), 2U);
 }
 
 TEST_F(BlobUpload, NoCredentialLeavesWithAChunk) {
@@ -378,6 +442,24 @@ TEST_F(BlobUpload, TriesMoreMountsTheLargerTheBlob) {
   EXPECT_EQ(mounts_tried(150'000), 3);
   EXPECT_EQ(mounts_tried(11'000'000), 4);
   EXPECT_EQ(registry.open_uploads(), 0U);
+}
+
+TEST_F(BlobUpload, GivesUpTheSessionOfAnEarlierCandidateWhenItIsCancelled) {
+  registry.add_fault({.method = "POST", .skip = 1, .stall_before_head = true});
+  std::stop_source stop;
+  auto pushing = std::async(std::launch::async, [&] {
+    return error_of([&] { push(make_bytes(kSize), {"a/1", "a/2"}, stop.get_token()); }).code();
+  });
+  ASSERT_TRUE(registry.wait_for_requests(2, "POST", "*"));
+  stop.request_stop();
+  EXPECT_EQ(pushing.get(), ErrorCode::kCancelled);
+  EXPECT_EQ(registry.open_uploads(), 0U);
+}
+
+TEST_F(BlobUpload, DoesWithoutAMountThatLeadsWhereItMustNotGo) {
+  registry.add_fault({.method = "POST", .headers = {{"Location", "http://10.0.0.1/up"}}});
+  EXPECT_EQ(push("bytes", {"a/1"}).kind, Kind::kUploaded);
+  EXPECT_EQ(registry.count("POST", "*"), 2U);
 }
 
 TEST_F(BlobUpload, GivesUpTheSessionOfAnEarlierCandidate) {

@@ -107,6 +107,34 @@ TEST_F(CertsDirectoryTest, HostsFileIsLookedForInOrder) {
   EXPECT_EQ(hosts_file("own.example"), "none");
 }
 
+TEST_F(CertsDirectoryTest, ACertificateInOneRootHidesNoHostsFileInAnother) {
+  write("a/reg.example/ca.crt", kCertificate);
+  write("a/_default/hosts.toml", "");
+  write("b/reg.example/hosts.toml", "");
+  EXPECT_EQ(hosts_file("reg.example"), "b/reg.example/hosts.toml");
+  EXPECT_EQ(certs.read_tls("reg.example").extra_ca_pems.size(), 1U);
+}
+
+TEST_F(CertsDirectoryTest, AHostsFileThatLeadsNowhereIsThere) {
+  std::filesystem::create_directories(folder.path() / "a/reg.example");
+  std::filesystem::create_symlink("missing", folder.path() / "a/reg.example/hosts.toml");
+  write("b/reg.example/hosts.toml", "");
+  EXPECT_EQ(hosts_file("reg.example"), "a/reg.example/hosts.toml");
+}
+
+TEST_F(CertsDirectoryTest, WhatCannotBeReadIsAMistakeInTheConfiguration) {
+  write("large", std::string(100, 'x'));
+  std::filesystem::create_symlink("loop", folder.path() / "loop");
+  for (const char* name : {"missing", "loop", "large", "."}) {
+    try {
+      read_configuration(folder.path() / name, 50);
+      FAIL() << name;
+    } catch (const base::Error& error) {
+      EXPECT_EQ(error.code(), base::ErrorCode::kInvalidArgument) << name;
+    }
+  }
+}
+
 TEST_F(CertsDirectoryTest, DefaultHasNoCertificates) {
   write("a/_default/ca.crt", kCertificate);
   EXPECT_TRUE(certs.read_tls("reg.example").extra_ca_pems.empty());

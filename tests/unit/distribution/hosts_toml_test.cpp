@@ -24,7 +24,7 @@ skip_verify = false
 [host."https://m.example:5000/cache"]
   capabilities = ["Pull", "resolve", "referrers"]
   ca = "ca.pem"
-  client = [["a.cert", "/keys/a.key"], ["b.cert", "b.key"]]
+  client = [["a.cert", "/keys/a.key"]]
   skip_verify = true
   dial_timeout = "1m30.5s"
   [host."https://m.example:5000/cache".header]
@@ -141,6 +141,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadCase{"ca_empty", "ca = ''\n", "1:6", "empty path"},
         BadCase{"client_type", "client = 1\n", "1:10", "client must be a string"},
         BadCase{"client_triple", "client = [['a', 'b', 'c']]\n", "1:11", "[certificate, key] pair"},
+        BadCase{"client_second", "client = [['a', 'b'], ['c', 'd']]\n", "1:23", "more than one client certificate"},
+        BadCase{"client_second_file", "client = ['a', 'c']\n", "1:16", "more than one client certificate"},
         BadCase{"client_entry", "client = [7]\n", "1:11", "[certificate, key] pair"},
         BadCase{"skip_verify_type", "skip_verify = 'yes'\n", "1:15", "true or false"},
         BadCase{"override_path_type", "override_path = 1\n", "1:17", "true or false"},

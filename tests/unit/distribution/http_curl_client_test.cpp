@@ -224,6 +224,65 @@ TEST_F(HttpCurlClient, AnAnswerMayTakeItsTimeAfterTheBody) {
   EXPECT_NE(failure<TransportError>(request).text().find("no data for 150 ms"), std::string::npos);
 }
 
+// Takes one request at about 100 KB/s, through buffers as small as they can be, and answers 200.
+class SlowUplink {
+ public:
+  SlowUplink() : listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    auto* generic = reinterpret_cast<sockaddr*>(&address);
+    const int least = 4096;
+    if (setsockopt(listener_.get(), SOL_SOCKET, SO_RCVBUF, &least, sizeof least) != 0 ||
+        bind(listener_.get(), generic, length) != 0 || listen(listener_.get(), 1) != 0 ||
+        getsockname(listener_.get(), generic, &length) != 0) {
+      throw std::runtime_error("slow uplink: cannot listen");
+    }
+    url_ = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port)) + "/";
+    worker_ = std::jthread([this](const std::stop_token& stop) { serve(stop); });
+  }
+  ~SlowUplink() {
+    worker_.request_stop();
+    shutdown(listener_.get(), SHUT_RDWR);
+  }
+  const std::string& url() const { return url_; }
+
+ private:
+  void serve(const std::stop_token& stop) {
+    const base::UniqueFd peer(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    std::string seen;
+    char data[2048];
+    while (peer && !stop.stop_requested() && !seen.ends_with("END")) {
+      const ssize_t count = recv(peer.get(), data, sizeof data, 0);
+      if (count <= 0) return;
+      seen.append(data, static_cast<std::size_t>(count));
+      try {
+        wait_for(std::chrono::milliseconds(20), stop);
+      } catch (const Error&) {
+        return;
+      }
+    }
+    constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    send(peer.get(), kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL);
+  }
+
+  base::UniqueFd listener_;
+  std::string url_;
+  std::jthread worker_;
+};
+
+TEST_F(HttpCurlClient, ASlowUplinkIsNoStall) {
+  const SlowUplink uplink;
+  HttpRequest request;
+  request.url = uplink.url();
+  request.method = "PUT";
+  request.body = make_body("text/plain", std::string(400'000, 'x') + "END");
+  request.stall_timeout = std::chrono::milliseconds(1000);
+  request.answer_timeout = std::chrono::milliseconds(2000);
+  EXPECT_EQ(perform(request).status, 200);
+}
+
 TEST_F(HttpCurlClient, CollectsNoMoreThanAllowed) {
   server.add_fault({.times = -1, .body = std::string(64 * 1024, 'x'), .endless_body = true});
   EXPECT_EQ(failure(get("/v2/"), 1'000'000).code(), ErrorCode::kDataLoss);

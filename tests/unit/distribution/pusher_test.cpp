@@ -141,6 +141,19 @@ TEST_F(PusherTest, PushesAnIndexWholeWhoseMissingChildrenAreThere) {
   EXPECT_EQ(registry.count("PUT", "/v2/app/manifests/*"), 2U);
 }
 
+TEST_F(PusherTest, AsksOnceForWhatAnIndexNamesManyTimes) {
+  const TwoPlatforms content;
+  nlohmann::json outer = {{"schemaVersion", 2}, {"mediaType", oci::media_type::kOciIndex}};
+  for (int i = 0; i < 100; ++i) outer["manifests"].push_back(oci::to_json(content.index.first));
+  const std::string bytes = outer.dump();
+  const auto lease = store.content().make_lease("test");
+  store.put(content.index.first.media_type, content.index.second, lease);
+  store.publish_index({tests::descriptor_of(oci::media_type::kOciIndex, bytes), bytes}, {content.amd64}, name("app:1"));
+  EXPECT_THAT(push_error("app", "1"), HasSubstr("is not complete here"));
+  EXPECT_LE(registry.count("HEAD", "/v2/app/manifests/" + content.arm64.manifest.digest.to_string()), 2U);
+  EXPECT_LE(registry.count("HEAD", "/v2/app/manifests/" + content.index.first.digest.to_string()), 2U);
+}
+
 TEST_F(PusherTest, PushesAnotherPlatformWhereTheHostsIsNotWhole) {
   const TwoPlatforms content;
   store.publish_index(content.index, {content.amd64, content.arm64}, name("app:1"));
@@ -216,6 +229,27 @@ TEST_F(PusherTest, KeepsTheListOfReferrersWhereTheRegistryDoesNot) {
   EXPECT_EQ(entries[0]["size"], first.manifest.size_bytes);
   EXPECT_EQ(entries[0]["artifactType"], "application/x-note");
   EXPECT_EQ(entries[1]["annotations"]["note"], "second");
+}
+
+class LostReferrer : public PusherTest, public testing::WithParamInterface<int> {};
+TEST_P(LostReferrer, IsListedAfterAll) {
+  const auto subject = make_image();
+  publish(with_members(make_image({.layers = {"x"}}), {{"subject", oci::to_json(subject.manifest)}}), "app:1");
+  options.retry = {.max_attempts = GetParam(), .first_delay = std::chrono::milliseconds(1)};
+  registry.add_fault({.method = "PUT", .path = "/v2/app/manifests/1", .drop_answer = true});
+  if (GetParam() == 1) push_error("app", "1");
+  push_lines("app", "1");
+  EXPECT_TRUE(registry.find_manifest("app", "sha256-" + subject.manifest.digest.hex()));
+}
+INSTANTIATE_TEST_SUITE_P(WithAndWithoutRetries, LostReferrer, testing::Values(1, 2));
+
+TEST_F(PusherTest, AReferrerThatCannotBePutTwiceIsPushed) {
+  const auto subject = make_image();
+  publish(with_members(make_image({.layers = {"x"}}), {{"subject", oci::to_json(subject.manifest)}}), "app:1");
+  push_lines("app", "1");
+  registry.add_fault({.method = "PUT", .path = "/v2/app/manifests/1", .status = 409});
+  push_lines("app", "1");
+  EXPECT_EQ(registry.count("PUT", "/v2/app/manifests/1"), 2U);
 }
 
 TEST_F(PusherTest, LeavesTheListOfReferrersToARegistryThatKeepsIt) {

@@ -69,6 +69,26 @@ override_path = true
   EXPECT_FALSE(endpoints[3]->is_reference_host());
 }
 
+TEST_F(EndpointTest, CaseOfTheNameDoesNotMatter) {
+  write("reg.example/hosts.toml", "server = 'https://upstream.example'");
+  EXPECT_EQ(urls("Reg.Example").at(0).find("https://upstream.example/"), 0U);
+}
+
+TEST_F(EndpointTest, OnlyTrustedHostsKeepSecretsInPlainHttp) {
+  options.insecure_registries = {"listed.example:5000"};
+  write("reg.example:5000/hosts.toml", R"(server = "http://reg.example:5000"
+[host."http://listed.example:5000"]
+[host."http://127.0.0.1:5000"]
+[host."http://m.example"]
+skip_verify = true
+[host."https://m.example"]
+)");
+  const auto endpoints = make("reg.example:5000");
+  std::vector<bool> kept;
+  for (const auto& endpoint : endpoints) kept.push_back(endpoint->keeps_secrets());
+  EXPECT_EQ(kept, (std::vector<bool>{true, true, false, true, false}));
+}
+
 TEST_F(EndpointTest, OtherRegistriesAreNotTouched) {
   write("reg.example/hosts.toml", "server = 'https://upstream.example'");
   EXPECT_EQ(urls("reg.example:5000"), Urls{"https://reg.example:5000/v2/a"});
@@ -152,7 +172,10 @@ TEST_F(EndpointTest, AHostThatItNamesIsShownNoClientCertificate) {
 
 TEST_F(EndpointTest, VerificationIsOffForInsecureHostsAndWhereItIsSkipped) {
   options.insecure_registries = {"10.0.0.0/8", "lab.example"};
-  const auto is_insecure = [&](const std::string& domain) { return make(domain)[0]->is_insecure(); };
+  const auto is_off = [](const Endpoint& endpoint) {
+    return endpoint.tls_for(endpoint.base())->verification == TlsVerification::kOff;
+  };
+  const auto is_insecure = [&](const std::string& domain) { return is_off(*make(domain)[0]); };
   EXPECT_TRUE(is_insecure("10.1.2.3:5000"));
   EXPECT_TRUE(is_insecure("lab.example"));
   EXPECT_TRUE(is_insecure("127.0.0.1:5000"));
@@ -165,10 +188,10 @@ skip_verify = true
 skip_verify = false
 )");
   const auto endpoints = make("reg.example");
-  EXPECT_TRUE(endpoints[0]->is_insecure());
-  EXPECT_TRUE(endpoints[1]->is_insecure());
-  EXPECT_FALSE(endpoints[2]->is_insecure());
-  EXPECT_FALSE(endpoints[3]->is_insecure());
+  EXPECT_TRUE(is_off(*endpoints[0]));
+  EXPECT_TRUE(is_off(*endpoints[1]));
+  EXPECT_FALSE(is_off(*endpoints[2]));
+  EXPECT_FALSE(is_off(*endpoints[3]));
   // Nothing but https was asked for.
   for (const auto& endpoint : endpoints) EXPECT_EQ(endpoint->scheme(), Scheme::kHttps);
   // What is not verified here is verified elsewhere.
@@ -189,6 +212,17 @@ TEST_F(EndpointTest, ABrokenFileIsAnError) {
   } catch (const base::Error& error) {
     EXPECT_EQ(error.code(), base::ErrorCode::kInvalidArgument);
     EXPECT_NE(error.text().find("hosts.toml:1:"), std::string::npos) << error.text();
+  }
+  std::filesystem::create_directories(folder.path() / "linked.example");
+  std::filesystem::create_symlink("missing", folder.path() / "linked.example" / "hosts.toml");
+  write("large.example/hosts.toml", std::string(1 << 20, '#'));
+  for (const char* host : {"linked.example", "large.example"}) {
+    try {
+      make(host);
+      FAIL() << "no error";
+    } catch (const base::Error& error) {
+      EXPECT_EQ(error.code(), base::ErrorCode::kInvalidArgument) << host;
+    }
   }
   write("reg.example/hosts.toml", "[host.'https://a.example']\nca = 'missing.pem'\n");
   try {

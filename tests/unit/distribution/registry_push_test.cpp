@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "distribution/body_source.hpp"
+#include "distribution/referrers_index.hpp"
 #include "tests/unit/distribution/registry_fixture.hpp"
 
 namespace lighterd::distribution {
@@ -104,14 +105,24 @@ TEST_F(RegistryPush, SendsTheBodyAgainAfterARedirectOrRefusal) {
   EXPECT_TRUE(has(std::string(10'000, 'x')));
 }
 
-TEST_F(RegistryPush, ReplaysTheBodyFor307) {
-  tests::FakeRegistry storage;
-  registry.add_fault({.method = "PUT", .status = 307, .headers = {{"Location", storage.url() + "/put"}}});
-  storage.add_fault({.status = 201});
-  EXPECT_EQ(push("some bytes").kind, Kind::kUploaded);
-  ASSERT_EQ(storage.requests().size(), 1U);
-  EXPECT_EQ(storage.requests()[0].method, "PUT");
-  EXPECT_EQ(storage.requests()[0].body, "some bytes");
+TEST_F(RegistryPush, ReplaysTheBodyAfterARedirect) {
+  for (const int status : {303, 307}) {
+    tests::FakeRegistry storage;
+    registry.add_fault({.method = "PUT", .status = status, .headers = {{"Location", storage.url() + "/put"}}});
+    storage.add_fault({.status = 201});
+    EXPECT_EQ(push("some bytes").kind, Kind::kUploaded);
+    ASSERT_EQ(storage.requests().size(), 1U);
+    EXPECT_EQ(storage.requests()[0].method, "PUT") << status;
+    EXPECT_EQ(storage.requests()[0].body, "some bytes");
+  }
+}
+
+TEST(ReferrersTag, IsCutAsTheSpecificationSays) {
+  const auto bytes = base::as_bytes("x");
+  const auto short_one = oci::digest_of(bytes);
+  const auto long_one = oci::digest_of(bytes, oci::DigestAlgorithm::kSha512);
+  EXPECT_EQ(referrers_tag(short_one), "sha256-" + short_one.hex());
+  EXPECT_EQ(referrers_tag(long_one), "sha512-" + long_one.hex().substr(0, 64));
 }
 
 TEST_F(RegistryPush, KeepsTheQueryOfTheLocation) {
@@ -148,10 +159,15 @@ INSTANTIATE_TEST_SUITE_P(Table, BadLocation,
                                          "http://u:p@127.0.0.1/", "/" + std::string(64 * 1024, 'x'),
                                          "ftp://127.0.0.1/"));
 
-TEST_F(RegistryPush, ToleratesOtherSuccesses) {
+TEST_F(RegistryPush, ToleratesOtherSuccessesThatAreTrue) {
   for (const int status : {200, 202, 204}) {
+    const std::string bytes = "x" + std::to_string(status);
     registry.add_fault({.method = "PUT", .status = status});
-    EXPECT_EQ(push("x" + std::to_string(status)).kind, Kind::kUploaded) << status;
+    EXPECT_EQ(error_of([&] { push(bytes); }).code(), ErrorCode::kUnavailable) << status;
+    registry.add_blob(repository, bytes);
+    registry.add_fault({.method = "HEAD", .status = 404});
+    registry.add_fault({.method = "PUT", .status = status});
+    EXPECT_EQ(push(bytes).kind, Kind::kUploaded) << status;
   }
 }
 
@@ -167,22 +183,23 @@ TEST_F(RegistryPush, DeniedPushSaysSo) {
 TEST_F(RegistryPush, PutsManifestsOnce) {
   const std::string bytes = R"({"a":1})";
   auto pusher = client(registry, Access::kPush);
-  pusher.put_manifest("1", kManifestType, bytes, digest(bytes), {});
+  pusher.put_manifest("1", kManifestType, bytes, digest(bytes), IfThere::kLeave, {});
   EXPECT_EQ(registry.find_manifest(repository, "1"), std::pair(kManifestType, bytes));
-  pusher.put_manifest("1", kManifestType, bytes, digest(bytes), {});
+  pusher.put_manifest("1", kManifestType, bytes, digest(bytes), IfThere::kLeave, {});
   EXPECT_EQ(registry.count("PUT", "*"), 1U);
   const std::string other = R"({"a":2})";
-  pusher.put_manifest("1", kManifestType, other, digest(other), {});
+  pusher.put_manifest("1", kManifestType, other, digest(other), IfThere::kLeave, {});
   EXPECT_EQ(registry.find_manifest(repository, "1")->second, other);
-  pusher.put_manifest(digest(bytes).to_string(), kManifestType, bytes, digest(bytes), {});
+  pusher.put_manifest(digest(bytes).to_string(), kManifestType, bytes, digest(bytes), IfThere::kLeave, {});
   EXPECT_EQ(registry.count("PUT", "*"), 2U);
 }
 
 TEST_F(RegistryPush, RefusesAnotherStoredDigest) {
   registry.add_fault(
       {.method = "PUT", .status = 201, .headers = {{"Docker-Content-Digest", "sha256:" + std::string(64, 'a')}}});
-  const auto error =
-      error_of([&] { client(registry, Access::kPush).put_manifest("1", kManifestType, "{}", digest("{}"), {}); });
+  const auto error = error_of([&] {
+    client(registry, Access::kPush).put_manifest("1", kManifestType, "{}", digest("{}"), IfThere::kLeave, {});
+  });
   EXPECT_EQ(error.code(), ErrorCode::kDataLoss);
 }
 
@@ -191,8 +208,9 @@ TEST_F(RegistryPush, ReportsWhyAManifestIsRefused) {
       {.method = "PUT",
        .status = 400,
        .body = R"({"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob unknown to registry","detail":"x"}]})"});
-  const auto error = error_of<RegistryError>(
-      [&] { client(registry, Access::kPush).put_manifest("1", kManifestType, "{}", digest("{}"), {}); });
+  const auto error = error_of<RegistryError>([&] {
+    client(registry, Access::kPush).put_manifest("1", kManifestType, "{}", digest("{}"), IfThere::kLeave, {});
+  });
   EXPECT_EQ(error.text(), "manifest blob unknown: blob unknown to registry");
   EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
 }

@@ -155,6 +155,57 @@ TEST_F(RegistrySessionTest, MirrorsComeFirstAndAnonymous) {
   }
 }
 
+// The registry cannot be reached at all, as behind a firewall.
+TEST_F(RegistrySessionTest, AMirrorThatBrokeOffIsAskedAgain) {
+  options.mirrors = {"https://mirror.example"};
+  options.retry = {.max_attempts = 3, .first_delay = std::chrono::milliseconds(1)};
+  const oci::Descriptor blob{"", oci::digest_of(base::as_bytes("x")), 1, {}, {}, {}, {}};
+  for (const auto failure : {TransportFailure::kBroken, TransportFailure::kTimeout, TransportFailure::kConnect}) {
+    int asked = 0;
+    ScriptedHttp http([&](const HttpRequest& request) {
+      if (!request.url.starts_with("https://mirror.example/")) {
+        throw TransportError(TransportFailure::kConnect, ErrorCode::kUnavailable, "down");
+      }
+      if (++asked == 2) throw TransportError(failure, ErrorCode::kUnavailable, "cut");
+      return asked == 1 ? manifest() : respond(200, {}, "x");
+    });
+    auto puller = client(http, "docker.io/library/alpine");
+    puller.resolve("3", {});
+    StringSink sink(blob);
+    EXPECT_THROW(puller.get_blob(blob, sink, {}, {}), TransportError);
+    puller.get_blob(blob, sink, {}, {});
+    EXPECT_EQ(sink.text, "x");
+  }
+}
+
+TEST_F(RegistrySessionTest, AMirrorThatHasAnsweredIsNotGivenUp) {
+  options.mirrors = {"https://mirror.example"};
+  int asked = 0;
+  ScriptedHttp http([&](const HttpRequest& request) {
+    if (request.url.starts_with("https://mirror.example/") && ++asked == 2) {
+      throw TransportError(TransportFailure::kConnect, ErrorCode::kUnavailable, "reset");
+    }
+    return manifest();
+  });
+  auto puller = client(http, "docker.io/library/alpine");
+  for (int i = 0; i < 3; ++i) puller.resolve("3", {});
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(http.requests.size(), 4U);
+}
+
+TEST_F(RegistrySessionTest, AMirrorThatWasDownIsAskedInTheNextRound) {
+  options.mirrors = {"https://mirror.example"};
+  options.retry = {.max_attempts = 2, .first_delay = std::chrono::milliseconds(1)};
+  int asked = 0;
+  ScriptedHttp http([&](const HttpRequest& request) {
+    const bool is_mirror = request.url.starts_with("https://mirror.example/");
+    if (!is_mirror || ++asked == 1) throw TransportError(TransportFailure::kConnect, ErrorCode::kUnavailable, "down");
+    return manifest();
+  });
+  client(http, "docker.io/library/alpine").resolve("3", {});
+  EXPECT_EQ(http.requests.size(), 3U);
+}
+
 TEST_F(RegistrySessionTest, MirrorsAreForHubOnly) {
   options.mirrors = {"https://mirror.example"};
   ScriptedHttp http([](const HttpRequest&) { return manifest(); });
@@ -189,6 +240,32 @@ capabilities = ["resolve"]
   EXPECT_EQ(http.requests.front().url, "https://tags.example/v2/a/manifests/1?ns=reg.example");
   EXPECT_TRUE(http.requests.back().url.starts_with("https://blobs.example/v2/a/blobs/")) << http.requests.back().url;
   EXPECT_EQ(http.requests.size(), 2U);
+}
+
+TEST_F(HostsTomlSessionTest, OnlyWhoHasASuccessorIsNotWaitedFor) {
+  write_hosts(R"(capabilities = ["pull"]
+[host."https://first.example"]
+capabilities = ["pull", "resolve"]
+[host."https://second.example"]
+capabilities = ["resolve", "push"]
+)");
+  const auto patience_of = [&](Access access) {
+    std::map<std::string, bool> is_patient;
+    ScriptedHttp http([&](const HttpRequest& request) {
+      is_patient[parse_url(request.url).host] = request.patience.count() > 0;
+      return respond(404);
+    });
+    RegistryClient each(http, options, oci::parse_repository_name("reg.example/a"), access, {{}, "ua", {}}, logger);
+    if (access == Access::kPush) {
+      each.has_manifest(oci::digest_of(base::as_bytes("x")), {});
+    } else {
+      EXPECT_THROW(each.resolve("1", {}), base::Error);
+    }
+    return is_patient;
+  };
+  using Patience = std::map<std::string, bool>;
+  EXPECT_EQ(patience_of(Access::kPull), (Patience{{"first.example", false}, {"second.example", true}}));
+  EXPECT_EQ(patience_of(Access::kPush), (Patience{{"second.example", true}}));
 }
 
 TEST_F(HostsTomlSessionTest, NobodyIsAskedForWhatNobodyCan) {
@@ -264,6 +341,53 @@ TEST_F(HostsTomlSessionTest, OwnCredentialsAreForTheirHostAndGiveWayToTheClients
     EXPECT_EQ(seen["m.example"], (std::set<std::string>{"", mirror}));
     EXPECT_EQ(seen["other.example"], std::set<std::string>{""});
     EXPECT_EQ(seen["reg.example"], (std::set<std::string>{"", has_sent ? client_sent : own}));
+  }
+}
+
+TEST_F(HostsTomlSessionTest, NoPasswordGoesOverPlainHttpToAHostThatIsNotInsecure) {
+  std::filesystem::create_directories(folder.path() / "reg.example:5000");
+  std::ofstream(folder.path() / "reg.example:5000" / "hosts.toml") << "server = 'http://reg.example:5000'\n"
+                                                                   << "[host.'http://m.example']\n";
+  options.auth_file = folder.path() / "auth.json";
+  std::ofstream(options.auth_file) << R"({"auths":{"https://m.example":{"username":"m","password":"1"}}})";
+  const auto asks = [&](bool is_insecure) {
+    options.insecure_registries.clear();
+    if (is_insecure) options.insecure_registries = {"reg.example:5000", "m.example"};
+    ScriptedHttp http([](const HttpRequest& request) {
+      if (request.authorization.empty()) return respond(401, {{"WWW-Authenticate", "Basic realm=x"}});
+      return request.url.starts_with("http://m.example/") ? respond(404) : manifest();
+    });
+    try {
+      client(http, "reg.example:5000/a", password_auth("u", "p")).resolve("1", {});
+    } catch (const base::Error&) {
+    }
+    return std::count_if(http.requests.begin(), http.requests.end(),
+                         [](const HttpRequest& request) { return !request.authorization.empty(); });
+  };
+  EXPECT_EQ(asks(false), 0);
+  EXPECT_GE(asks(true), 2);
+}
+
+TEST_F(HostsTomlSessionTest, TheClientsCredentialsComeBeforeTheHeaderOfTheRegistry) {
+  write_hosts("header = {Authorization = 'Basic eA=='}\n");
+  for (const bool has_sent : {false, true}) {
+    ScriptedHttp http([](const HttpRequest& request) {
+      return request.authorization.empty() ? respond(401, {{"WWW-Authenticate", "Basic realm=x"}}) : manifest();
+    });
+    client(http, "reg.example/a", has_sent ? password_auth("u", "p") : AuthConfig()).resolve("1", {});
+    EXPECT_EQ(http.requests.back().authorization.reveal(),
+              has_sent ? "Basic " + base::base64_encode("u:p") : "Basic eA==");
+  }
+}
+
+TEST_F(HostsTomlSessionTest, LoginIsNotAnsweredByTheHeaderOfTheRegistry) {
+  write_hosts("header = {Authorization = 'Basic eA=='}\n");
+  ScriptedHttp http([](const HttpRequest& request) {
+    return request.authorization.reveal() == "Basic eA==" ? respond(200)
+                                                          : respond(401, {{"WWW-Authenticate", "Basic realm=x"}});
+  });
+  for (const auto& auth : {AuthConfig(), password_auth("u", "wrong")}) {
+    EXPECT_THROW(check_login(http, options, "reg.example", {auth, "ua", {}}, logger, {}), base::Error);
   }
 }
 

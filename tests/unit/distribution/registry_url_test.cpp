@@ -71,6 +71,7 @@ TEST(RedactUrl, HidesWhatMayBeSecret) {
             "https://h/x?X-Amz-Signature=REDACTED&scope=a:b&token=REDACTED&flag");
   EXPECT_EQ(redact_url("https://h/x?mount=d&from=r&_state=zz&digest=d"),
             "https://h/x?mount=d&from=r&_state=REDACTED&digest=d");
+  EXPECT_EQ(redact_url("https://h/x?ns=docker.io&nss=x"), "https://h/x?ns=docker.io&nss=REDACTED");
   EXPECT_EQ(redact_url("https://u:p@h"), "https://h");
   EXPECT_EQ(redact_url("https://h/a@b"), "https://h/a@b");
   EXPECT_EQ(redact_url("\r\n?x=y"), "???x=REDACTED");
