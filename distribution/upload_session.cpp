@@ -89,13 +89,6 @@ Call UploadSession::call(const char* method) const {
   return call;
 }
 
-void UploadSession::refuse(const Answer& answer) const {
-  RegistryError error = answer.error();
-  // Signed URLs of storage hosts expire: the registry is asked for a new one.
-  if (!is_same_origin(answer.url, registry_.registry().base())) error.set_stale_location();
-  throw error;
-}
-
 std::optional<std::int64_t> UploadSession::send_chunk(std::int64_t offset_bytes, const RequestBody& body,
                                                       const std::stop_token& stop) {
   Call call = this->call("PATCH");
@@ -104,14 +97,14 @@ std::optional<std::int64_t> UploadSession::send_chunk(std::int64_t offset_bytes,
   call.body = body;
   call.answer_patience = kChunkPatience;
   const Answer answer = registry_.call(registry_.registry(), call, stop);
-  if (!answer.is_success()) refuse(answer);
+  if (!answer.is_success()) throw answer.error();
   follow(answer);
   return received_bytes(answer);
 }
 
 std::optional<std::int64_t> UploadSession::get_received(const std::stop_token& stop) {
   const Answer answer = registry_.call(registry_.registry(), call("GET"), stop);
-  if (!answer.is_success()) refuse(answer);
+  if (!answer.is_success()) throw answer.error();
   follow(answer);
   return received_bytes(answer);
 }
@@ -124,7 +117,7 @@ bool UploadSession::commit(const oci::Digest& digest, std::int64_t size_bytes, c
   const std::int64_t patience = kChunkPatience + size_bytes / kBytesOfPatience;
   call.answer_patience = static_cast<int>(std::min<std::int64_t>(patience, kLongestCommitPatience));
   const Answer answer = registry_.call(registry_.registry(), call, stop);
-  if (!answer.is_success()) refuse(answer);
+  if (!answer.is_success()) throw answer.error();
   return answer.response.status == 201;
 }
 

@@ -40,7 +40,6 @@ class UploadSession {
  private:
   Call call(const char* method) const;
   void follow(const Answer& answer);
-  [[noreturn]] void refuse(const Answer& answer) const;
 
   RegistrySession& registry_;
   std::optional<Url> location_;
