@@ -130,6 +130,7 @@ void fetch_blob(imagestore::ContentStore& content, const imagestore::Lease& leas
       blob->commit(stop);
       return;
     } catch (const Error& error) {
+      if (error.code() == ErrorCode::kNoSpace) content.remove_idle_partials();
       const int allowed = std::min(kMaxCopies, transfer.sources().current()->retry_policy().max_attempts);
       if (copy >= allowed || !is_worth_another(error, *blob)) throw;
       // Not from the same place, as far as there is another.

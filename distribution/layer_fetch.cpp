@@ -43,10 +43,7 @@ TransferWork make_fetch(DistributionServices& services, const oci::Descriptor& l
       if (is_here(content.find_blob(layer.digest, lease), kind)) return;
       fetch_blob(content, lease, layer, kind, transfer, {}, stop);
     } catch (Error& error) {
-      if (error.code() == ErrorCode::kNoSpace) {
-        content.remove_idle_partials();
-        throw no_space(layer, error);
-      }
+      if (error.code() == ErrorCode::kNoSpace) throw no_space(layer, error);
       if (error.code() != ErrorCode::kCancelled) error.add_context("layer " + layer.digest.to_string());
       throw;
     }

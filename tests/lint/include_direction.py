@@ -27,7 +27,9 @@ OWNERS = [
     (["curl/*"], ["distribution/curl_http_client.cpp"]),
     (["toml++/*", "toml.hpp"], ["distribution/hosts_toml.cpp"]),
     (["openssl/*"], ["oci/digest.cpp"]),
-    (["isa-l/*", "isa-l.h", "igzip_lib.h"], ["*.cpp"]),
+    # Two libraries in one package: checksums, and the inflater.
+    (["isa-l/crc*.h"], ["imagestore/partial_map.cpp"]),
+    (["isa-l/igzip*", "isa-l.h", "igzip_lib.h"], ["*.cpp"]),
     (["zstd.h", "zstd_errors.h"], ["*.cpp"]),
     (["pistache/*"], ["api/http/*"]),
 ]

@@ -69,8 +69,7 @@ void TestStore::reopen(std::chrono::hours keep_unreferenced) {
 
 oci::Descriptor TestStore::put(std::string_view media_type, std::string_view bytes, const imagestore::Lease& lease) {
   const auto descriptor = descriptor_of(media_type, bytes);
-  const auto kind = oci::media_type::is_layer(media_type) ? imagestore::BlobKind::kLayer
-                                                          : imagestore::BlobKind::kPlain;
+  const auto kind = oci::media_type::is_layer(media_type) ? imagestore::BlobKind::kLayer : imagestore::BlobKind::kPlain;
   const auto writer = content_->start_blob(lease, oci::DigestAlgorithm::kSha256, kind);
   writer->write(base::as_bytes(bytes));
   writer->commit(descriptor);
