@@ -43,6 +43,12 @@ FailureKind classify_transport(const TransportError& error) {
   return is_doubtful && !error.is_known_host() ? FailureKind::kUnreachable : FailureKind::kTemporary;
 }
 
+// A stall took its time already.
+bool has_waited(const Error& error) {
+  const auto* transport = dynamic_cast<const TransportError*>(&error);
+  return transport != nullptr && transport->kind() == TransportFailure::kTimeout;
+}
+
 std::chrono::milliseconds asked_for(const Error& error) {
   const auto* refusal = dynamic_cast<const RegistryError*>(&error);
   if (refusal == nullptr || !refusal->retry_after()) return {};
@@ -92,7 +98,9 @@ void RetryLoop::wait_or_rethrow(const Error& error, const std::stop_token& stop)
   const int allowed =
       kind == FailureKind::kUnreachable ? std::min(kUnreachableAttempts, policy_.max_attempts) : policy_.max_attempts;
   if (++failures_ >= allowed) throw;
-  const auto delay = std::max(retry_delay(policy_, failures_, random_fraction()), asked_for(error));
+  const auto backoff =
+      has_waited(error) ? std::chrono::milliseconds(0) : retry_delay(policy_, failures_, random_fraction());
+  const auto delay = std::max(backoff, asked_for(error));
   if (listener_) listener_({base::printable(error.text(), kMaxReasonBytes), delay});
   wait_for(delay, stop);
 }

@@ -48,8 +48,8 @@ class RetryLoop {
  public:
   RetryLoop(const RetryPolicy& policy, RetryListener listener) : policy_(policy), listener_(std::move(listener)) {}
 
-  // Inside the handler of `error`: waits and returns if another try may be made, rethrows what is being handled if
-  // not. A Retry-After in the error is the least that is waited, at most kLongestPatience.
+  // Inside the handler of `error`: waits (after a stall not at all) and returns if another try may be made, rethrows
+  // what is being handled if not. A Retry-After in the error is the least that is waited, at most kLongestPatience.
   void wait_or_rethrow(const base::Error& error, const std::stop_token& stop);
   // Something was achieved since the last failure: the count starts again, except of damaged content.
   void note_progress() { failures_ = stale_ = 0; }

@@ -137,6 +137,15 @@ TEST(RetryLoop, TellsWhyAndHowLongAndHonoursRetryAfter) {
   EXPECT_LT(notices[1].delay, milliseconds(66'200));
 }
 
+TEST(RetryLoop, AStallHasWaitedAlready) {
+  std::vector<RetryNotice> notices;
+  RetryLoop loop({.max_attempts = 4, .first_delay = milliseconds(3'600'000)},
+                 [&](const RetryNotice& notice) { notices.push_back(notice); });
+  EXPECT_EQ(count_tries(loop, [] { return broken(TransportFailure::kTimeout); }), 4);
+  ASSERT_EQ(notices.size(), 3U);
+  for (const auto& notice : notices) EXPECT_EQ(notice.delay, milliseconds(0));
+}
+
 TEST(RetryLoop, AStopEndsTheWait) {
   std::stop_source stop;
   RetryLoop loop({.max_attempts = 6, .first_delay = milliseconds(3'600'000)},
