@@ -12,7 +12,6 @@ namespace lighterd::distribution {
 namespace {
 
 using base::Error;
-using base::ErrorCode;
 
 // What registries without PATCH, or without Content-Range, answer to the first one.
 bool refuses_chunks(int status) {

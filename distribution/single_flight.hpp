@@ -54,11 +54,11 @@ class SingleFlight {
   };
 
   Result fly(const std::string& key, Flight& flight, const std::function<Result()>& work) {
-    const auto land = [&](std::optional<Result> result, std::function<void()> rethrow) {
+    const auto land = [&](std::optional<Result> result, const std::function<void()>& rethrow) {
       auto flights = flights_.lock();
       flight.done = true;
       flight.result = std::move(result);
-      flight.rethrow = std::move(rethrow);
+      flight.rethrow = rethrow;
       flights->erase(key);
       landed_.notify_all();
     };
