@@ -24,17 +24,20 @@ HttpResponse PacedHttpClient::perform(const HttpRequest& request, const OnHead& 
 }
 
 void PacedHttpClient::wait_for_turn(const HttpRequest& request, const std::string& host, const std::stop_token& stop) {
-  // Once: a host that asks for more meanwhile says so again.
-  const auto pause = states_.pause_of(host);
-  if (pause.count() == 0) return;
-  const std::string reason = host + " asked for a pause";
-  if (pause > request.patience) {
-    RegistryError error(base::ErrorCode::kResourceExhausted, "toomanyrequests: " + reason, 429, "TOOMANYREQUESTS");
-    error.set_retry_after(std::chrono::ceil<std::chrono::seconds>(pause));
-    throw error;
+  // Others may be told to wait meanwhile, and this one with them; but some time it has to ask for itself.
+  constexpr int kMaxPauses = 3;
+  for (int pauses = 0; pauses < kMaxPauses; ++pauses) {
+    const auto pause = states_.pause_of(host);
+    if (pause.count() == 0) return;
+    const std::string reason = host + " asked for a pause";
+    if (pause > request.patience) {
+      RegistryError error(base::ErrorCode::kResourceExhausted, "toomanyrequests: " + reason, 429, "TOOMANYREQUESTS");
+      error.set_retry_after(std::chrono::ceil<std::chrono::seconds>(pause));
+      throw error;
+    }
+    if (request.on_wait) request.on_wait({reason, pause});
+    wait_for(with_jitter(pause), stop);
   }
-  if (request.on_wait) request.on_wait({reason, pause});
-  wait_for(with_jitter(pause), stop);
 }
 
 }  // namespace lighterd::distribution

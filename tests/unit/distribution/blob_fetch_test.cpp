@@ -221,8 +221,7 @@ TEST_F(BlobFetchTest, PartsThatComeInDropsAreNoProgress) {
   const auto blob = add(content);
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .cut_after_bytes = 10});
   // 206 with ten bytes of what was asked for, and then with ten others ...
-  for (int i = 1; i < 20; ++i) {
-    const auto begin = static_cast<std::size_t>(i * 10);
+  for (std::size_t begin = 10; begin < 200; begin += 10) {
     registry.add_fault({.method = "GET",
                         .path = "*/blobs/*",
                         .status = 206,

@@ -14,7 +14,6 @@ namespace {
 
 using base::ErrorCode;
 using testing::ElementsAre;
-using testing::HasSubstr;
 using tests::Fault;
 using Kind = UploadResult::Kind;
 

@@ -78,6 +78,28 @@ TEST_F(PacedHttpClientTest, WaitsAndSaysSo) {
   EXPECT_EQ(waits.size(), 1U);
 }
 
+TEST_F(PacedHttpClientTest, WaitsAgainWhenOthersWereToldToMeanwhile) {
+  HttpResponse busy;
+  busy.status = 429;
+  busy.headers = {{"Retry-After", "1"}};
+  states.note_answer("https://reg.example", busy);
+  answer(200, {});
+  const auto before = std::chrono::steady_clock::now();
+  HttpRequest request;
+  request.url = "https://reg.example/a";
+  request.on_wait = [&](const RetryNotice& notice) {
+    waits.push_back(notice);
+    // Another client's answer, while this one waits.
+    if (waits.size() == 1) {
+      busy.headers = {{"Retry-After", "2"}};
+      states.note_answer("https://reg.example", busy);
+    }
+  };
+  client.perform(request, {}, 100, stop.get_token());
+  EXPECT_GE(std::chrono::steady_clock::now() - before, milliseconds(1990));
+  EXPECT_EQ(waits.size(), 2U);
+}
+
 TEST_F(PacedHttpClientTest, OnlyBusyAnswersPause) {
   answer(200, {{"Retry-After", "100"}});
   get("https://reg.example/a");
