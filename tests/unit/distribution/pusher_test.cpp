@@ -181,7 +181,7 @@ TEST_F(PusherTest, SaysThatContentIsMissing) {
 TEST_F(PusherTest, PutsNestedIndexesBeforeWhatNamesThemAndTagsLast) {
   const TwoPlatforms content;
   nlohmann::json outer = {{"schemaVersion", 2}, {"mediaType", oci::media_type::kOciIndex}};
-  outer["manifests"] = {oci::to_json(content.index.first)};
+  outer["manifests"] = nlohmann::json::array({oci::to_json(content.index.first)});
   const std::string bytes = outer.dump();
   const auto lease = store.content().make_lease("test");
   store.put(content.index.first.media_type, content.index.second, lease);
