@@ -133,9 +133,9 @@ TEST(TransferQueueTest, LimitsEachHostAloneAndDropsWhatNobodyWaitsFor) {
 }
 
 TEST(TransferQueueTest, AWaitingTransferRunsByTheHostOfALaterWatcher) {
-  TransferQueue queue(1);
   Gate slow;
   Gate wanted;
+  TransferQueue queue(1);
   const auto running = queue.join("slow", "slow", slow.work());
   ASSERT_TRUE(slow.wait_until_started(1));
   const auto first = queue.join("blob", "slow", wanted.work());
