@@ -24,7 +24,7 @@ ALLOWED = {
 OWNERS = [
     (["sqlite3.h"], ["imagestore/sqlite.cpp"]),
     (["archive.h", "archive_entry.h"], ["imagestore/*archive*.cpp", "imagestore/layer_*.cpp"]),
-    (["curl/*"], ["distribution/curl_http_client.cpp"]),
+    (["curl/*"], ["distribution/curl_*"]),
     (["toml++/*", "toml.hpp"], ["distribution/hosts_toml.cpp"]),
     (["openssl/*"], ["oci/digest.cpp"]),
     # Two libraries in one package: checksums, and the inflater.
@@ -33,7 +33,7 @@ OWNERS = [
     (["zstd.h", "zstd_errors.h"], ["*.cpp"]),
     (["pistache/*"], ["api/http/*"]),
 ]
-SHARED_OWNERS = ("pistache/*",)
+SHARED_OWNERS = ("pistache/*", "curl/*")
 NEVER_IN_HEADERS = ["nlohmann/json.hpp", "spdlog/*"]
 
 
