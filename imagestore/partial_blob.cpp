@@ -59,10 +59,13 @@ std::optional<ByteRange> PartialBlob::find_gap(std::int64_t from, std::int64_t e
 }
 
 void PartialBlob::add_range(ByteRange range, std::uint64_t crc) {
+  {
+    const std::lock_guard lock(map_mutex_);
+    // A small blob is fetched again sooner than its map is read.
+    if (map_.exists() || descriptor_.size_bytes >= kLeastKeptBytes) map_.append(range, crc);
+  }
   const std::lock_guard lock(mutex_);
   ranges_.add(range);
-  // A small blob is fetched again sooner than its map is read.
-  if (map_.exists() || descriptor_.size_bytes >= kLeastKeptBytes) map_.append(range, crc);
 }
 
 PartialBlob::Part::~Part() {
@@ -141,13 +144,13 @@ void PartialBlob::forget() noexcept {
 }
 
 void PartialBlob::discard() {
-  const std::lock_guard lock(mutex_);
   map_.remove();
-  ranges_ = {};
+  if (::ftruncate(fd_.get(), 0) != 0) throw base::errno_error(errno, path_.string());
   arrived_bytes_ = 0;
   flushed_bytes_ = 0;
   verifier_ = std::make_unique<ContentVerifier>(descriptor_.digest.algorithm(), kind_);
-  if (::ftruncate(fd_.get(), 0) != 0) throw base::errno_error(errno, path_.string());
+  const std::lock_guard lock(mutex_);
+  ranges_ = {};
 }
 
 }  // namespace lighterd::imagestore

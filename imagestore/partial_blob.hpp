@@ -82,8 +82,9 @@ class PartialBlob {
   std::unique_ptr<ContentVerifier> verifier_;
   std::int64_t flushed_bytes_ = 0;
   std::atomic<std::int64_t> arrived_bytes_ = 0;
-  mutable std::mutex mutex_;  // of what follows
+  std::mutex map_mutex_;  // of the map alone: who asks for gaps does not wait for a disk
   PartialMap map_;
+  mutable std::mutex mutex_;  // of the ranges
   ByteRanges ranges_;
 };
 
