@@ -8,6 +8,13 @@ namespace lighterd::tests {
 
 using nlohmann::json;
 
+std::string make_content(std::int64_t bytes) {
+  std::string text;
+  for (std::int64_t i = 0; static_cast<std::int64_t>(text.size()) < bytes; ++i) text += std::to_string(i) + "\n";
+  text.resize(static_cast<std::size_t>(bytes));
+  return text;
+}
+
 oci::Descriptor descriptor_of(std::string_view media_type, std::string_view bytes) {
   return {.media_type = std::string(media_type),
           .digest = oci::digest_of(base::as_bytes(bytes)),

@@ -28,6 +28,8 @@ struct ImageOptions {
   std::vector<std::pair<std::string, std::string>> labels = {};
 };
 
+// Text of that many bytes, no two stretches of which are alike.
+std::string make_content(std::int64_t bytes);
 oci::Descriptor descriptor_of(std::string_view media_type, std::string_view bytes);
 TestImage make_image(const ImageOptions& options = {});
 // An OCI index over the images' manifests, each with its platform.

@@ -19,13 +19,6 @@ using namespace std::chrono_literals;
 
 constexpr std::int64_t kMiB = 1024 * 1024;
 
-std::string make_content(std::int64_t bytes) {
-  std::string text;
-  for (std::int64_t i = 0; static_cast<std::int64_t>(text.size()) < bytes; ++i) text += std::to_string(i) + "\n";
-  text.resize(static_cast<std::size_t>(bytes));
-  return text;
-}
-
 class BlobFetchTest : public tests::DistributionFixture, public testing::Test {
  protected:
   BlobFetchTest() { options.stall_timeout = 200ms; }
@@ -79,7 +72,7 @@ class BlobFetchTest : public tests::DistributionFixture, public testing::Test {
 };
 
 TEST_F(BlobFetchTest, GoesOnWhereTheConnectionBroke) {
-  const std::string content = make_content(3 * kMiB);
+  const std::string content = tests::make_content(3 * kMiB);
   const auto blob = add(content);
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .cut_after_bytes = kMiB});
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .drop_connection = true});
@@ -92,7 +85,7 @@ TEST_F(BlobFetchTest, GoesOnWhereTheConnectionBroke) {
 }
 
 TEST_F(BlobFetchTest, AServerThatKeepsDroppingIsGivenUp) {
-  const auto blob = add(make_content(kMiB));
+  const auto blob = add(tests::make_content(kMiB));
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .times = -1, .cut_after_bytes = 10});
   const Error error = error_of_fetch(blob);
   EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
@@ -101,7 +94,7 @@ TEST_F(BlobFetchTest, AServerThatKeepsDroppingIsGivenUp) {
 }
 
 TEST_F(BlobFetchTest, ProgressStartsTheCountAgain) {
-  const std::string content = make_content(12 * kMiB);
+  const std::string content = tests::make_content(12 * kMiB);
   const auto blob = add(content);
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .times = -1, .cut_after_bytes = kMiB});
   fetch(blob, {client(registry)});
@@ -120,7 +113,7 @@ TEST_F(BlobFetchTest, WhatIsFinalFailsAtOnce) {
 }
 
 TEST_F(BlobFetchTest, AWrongDigestCostsOneCleanRetry) {
-  const std::string content = make_content(kMiB);
+  const std::string content = tests::make_content(kMiB);
   std::string damaged = content;
   damaged[500'000] ^= 1;
   const auto blob = add(content);
@@ -131,7 +124,7 @@ TEST_F(BlobFetchTest, AWrongDigestCostsOneCleanRetry) {
 }
 
 TEST_F(BlobFetchTest, ADigestThatIsWrongTwiceIsFinal) {
-  const std::string content = make_content(kMiB);
+  const std::string content = tests::make_content(kMiB);
   const auto blob = add(content);
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .times = -1, .body = std::string(content.size(), 'x')});
   const Error error = error_of_fetch(blob);
@@ -142,7 +135,7 @@ TEST_F(BlobFetchTest, ADigestThatIsWrongTwiceIsFinal) {
 }
 
 TEST_F(BlobFetchTest, ACancelledFetchIsResumedByTheNext) {
-  const std::string content = make_content(3 * kMiB);
+  const std::string content = tests::make_content(3 * kMiB);
   const auto blob = add(content);
   options.stall_timeout = 1h;
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .stall_after_bytes = 2 * kMiB});
@@ -156,7 +149,7 @@ TEST_F(BlobFetchTest, ACancelledFetchIsResumedByTheNext) {
 }
 
 TEST_F(BlobFetchTest, ARestartResumes) {
-  const std::string content = make_content(3 * kMiB);
+  const std::string content = tests::make_content(3 * kMiB);
   const auto blob = add(content);
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .cut_after_bytes = 2 * kMiB});
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .status = 403});
@@ -168,7 +161,7 @@ TEST_F(BlobFetchTest, ARestartResumes) {
 }
 
 TEST_F(BlobFetchTest, AServerWithoutRangesSendsItAllAgain) {
-  const std::string content = make_content(2 * kMiB);
+  const std::string content = tests::make_content(2 * kMiB);
   const auto blob = add(content);
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .cut_after_bytes = kMiB + 1});
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .status = 200, .body = content});
@@ -178,7 +171,7 @@ TEST_F(BlobFetchTest, AServerWithoutRangesSendsItAllAgain) {
 }
 
 TEST_F(BlobFetchTest, AnExpiredStorageUrlIsAskedForAnew) {
-  const std::string content = make_content(2 * kMiB);
+  const std::string content = tests::make_content(2 * kMiB);
   tests::FakeRegistry storage;
   const auto blob = add(content);
   storage.add_blob("x", content);
@@ -196,7 +189,7 @@ TEST_F(BlobFetchTest, AnExpiredStorageUrlIsAskedForAnew) {
 }
 
 TEST_F(BlobFetchTest, AnotherWatchersClientTakesOver) {
-  const std::string content = make_content(kMiB);
+  const std::string content = tests::make_content(kMiB);
   tests::FakeRegistry healthy;
   const auto blob = add(content);
   healthy.add_blob("app", content);
@@ -207,7 +200,7 @@ TEST_F(BlobFetchTest, AnotherWatchersClientTakesOver) {
 }
 
 TEST_F(BlobFetchTest, AnotherClientsRefusalDoesNotEndIt) {
-  const std::string content = make_content(kMiB);
+  const std::string content = tests::make_content(kMiB);
   tests::FakeRegistry stranger;
   const auto blob = add(content);
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .times = 2, .status = 503});
@@ -217,7 +210,7 @@ TEST_F(BlobFetchTest, AnotherClientsRefusalDoesNotEndIt) {
 }
 
 TEST_F(BlobFetchTest, PartsThatComeInDropsAreNoProgress) {
-  const std::string content = make_content(kMiB);
+  const std::string content = tests::make_content(kMiB);
   const auto blob = add(content);
   registry.add_fault({.method = "GET", .path = "*/blobs/*", .cut_after_bytes = 10});
   // 206 with ten bytes of what was asked for, and then with ten others ...
@@ -234,7 +227,7 @@ TEST_F(BlobFetchTest, PartsThatComeInDropsAreNoProgress) {
 }
 
 TEST_F(BlobFetchTest, ADamagedCopyOfAMirrorIsReplacedByTheRegistrys) {
-  const std::string content = make_content(kMiB);
+  const std::string content = tests::make_content(kMiB);
   const auto blob = add(content);
   tests::FakeRegistry mirror;
   mirror.add_fault(
@@ -276,7 +269,7 @@ class ParallelBlobFetchTest : public BlobFetchTest {
     registry.add_fault(
         {.method = "GET", .path = "*/blobs/*", .times = -1, .chunk_bytes = 256 * 1024, .chunk_pause = 5ms});
   }
-  const std::string content = make_content(48 * kMiB);
+  const std::string content = tests::make_content(48 * kMiB);
   const oci::Descriptor blob = add(content);
 };
 

@@ -18,13 +18,6 @@ using base::ErrorCode;
 
 constexpr std::int64_t kMiB = 1024 * 1024;
 
-std::string make_content(std::int64_t bytes) {
-  std::string text;
-  for (std::int64_t i = 0; static_cast<std::int64_t>(text.size()) < bytes; ++i) text += std::to_string(i) + "\n";
-  text.resize(static_cast<std::size_t>(bytes));
-  return text;
-}
-
 class PartialBlobTest : public testing::Test {
  protected:
   std::unique_ptr<PartialBlob> open() { return store.content().open_partial(lease(), blob, BlobKind::kLayer, {}); }
@@ -59,7 +52,7 @@ class PartialBlobTest : public testing::Test {
     EXPECT_TRUE(std::filesystem::is_empty(store.root() / "ingest"));
   }
 
-  const std::string content = make_content(3 * kMiB);
+  const std::string content = tests::make_content(3 * kMiB);
   const oci::Descriptor blob = tests::descriptor_of("application/vnd.oci.image.layer.v1.tar", content);
   tests::TestStore store;
   std::optional<Lease> lease_;
