@@ -54,6 +54,8 @@ class Puller {
   // (registry not reachable, 5xx), kDataLoss, kCancelled.
   void pull(const PullRequest& request, ProgressSink& progress, std::stop_token stop);
 
+  SharedRequests& shared() { return shared_; }
+
  private:
   DistributionServices services_;
   SharedRequests shared_;

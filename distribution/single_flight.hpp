@@ -34,6 +34,7 @@ class SingleFlight {
           flights->emplace(key, flight);
         } else {
           flight = found->second;
+          ++flight->waiters;
           if (!flights.wait(landed_, stop, [&] { return flight->done; }))
             throw base::Error(base::ErrorCode::kCancelled, "context canceled");
           if (flight->result) return *flight->result;
@@ -45,10 +46,19 @@ class SingleFlight {
     }
   }
 
+  // How many wait for somebody else's result.
+  std::size_t count_waiters() {
+    std::size_t count = 0;
+    auto flights = flights_.lock();
+    for (const auto& [key, flight] : *flights) count += flight->waiters;
+    return count;
+  }
+
  private:
   // Written by the one who runs, before done.
   struct Flight {
     bool done = false;
+    std::size_t waiters = 0;
     std::optional<Result> result;
     std::function<void()> rethrow;
   };
