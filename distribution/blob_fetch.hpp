@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <stop_token>
 
+#include "distribution/registry_client.hpp"
 #include "distribution/transfer_queue.hpp"
 #include "imagestore/content_store.hpp"
 #include "oci/descriptor.hpp"
@@ -14,7 +15,7 @@
 namespace lighterd::distribution {
 
 struct ParallelOptions {
-  std::int64_t from_bytes = 32 * 1024 * 1024;  // smaller blobs have one connection
+  std::int64_t from_bytes = kLargeBlobBytes;  // less has one connection; so has what is not asked for as a range
   int max_connections = 8;
   // How long a connection is watched before another is added, and before it shows whether that helped.
   std::chrono::milliseconds interval{500};

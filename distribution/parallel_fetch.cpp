@@ -124,7 +124,7 @@ void ParallelFetch::fetch_segments(const std::stop_token& stop) noexcept {
 // More connections as long as each doubling brings more bytes a second, and the verification keeps up.
 void ParallelFetch::adapt() {
   const auto now = Clock::now();
-  if (has_settled() || now - measured_at_ < options_.interval) return;
+  if (is_settled_ || now - measured_at_ < options_.interval) return;
   const std::int64_t arrived = blob_.arrived_bytes();
   const double rate =
       static_cast<double>(arrived - measured_bytes_) / std::chrono::duration<double>(now - measured_at_).count();
@@ -132,19 +132,12 @@ void ParallelFetch::adapt() {
   measured_bytes_ = arrived;
   const int connections = static_cast<int>(threads_.size());
   if (arrived - blob_.verified_bytes() > kMaxBacklogBytes || connections >= options_.max_connections) return;
-  if (rate < best_rate_ * kWorthIt) return settle();
+  if (rate < best_rate_ * kWorthIt) {
+    is_settled_ = true;
+    return;
+  }
   best_rate_ = rate;
   for (int added = 0; added < connections && connections + added < options_.max_connections; ++added) add_connection();
-}
-
-bool ParallelFetch::has_settled() {
-  const std::lock_guard lock(mutex_);
-  return is_settled_;
-}
-
-void ParallelFetch::settle() {
-  const std::lock_guard lock(mutex_);
-  is_settled_ = true;
 }
 
 bool ParallelFetch::has_ended() {

@@ -3,6 +3,7 @@
 // added as long as that makes it faster.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <list>
@@ -37,8 +38,6 @@ class ParallelFetch {
   void end_connections();
   void adapt();
   bool has_ended();
-  bool has_settled();
-  void settle();
 
   imagestore::PartialBlob& blob_;
   Transfer& transfer_;
@@ -47,12 +46,12 @@ class ParallelFetch {
   const std::int64_t segment_bytes_;
   const std::stop_token& stop_;
 
-  std::mutex mutex_;  // of what follows
+  std::atomic<bool> is_settled_ = false;  // no more connections
+  std::mutex mutex_;                      // of what follows
   std::condition_variable_any changed_;
   std::int64_t next_begin_ = 0;                    // segments before it are taken
   std::vector<imagestore::ByteRange> given_back_;  // segments whose connection failed
   int busy_ = 0;                                   // connections
-  bool is_settled_ = false;                        // no more connections
   bool parts_refused_ = false;
   std::function<void()> rethrow_;  // what the last connection threw
 

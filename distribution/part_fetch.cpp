@@ -33,7 +33,12 @@ void wait_after_round(RetryLoop& loop, const base::Error& last, const std::funct
 
 PartFetch::PartFetch(imagestore::PartialBlob& blob, imagestore::ByteRange range, Transfer& transfer,
                      PartFetchOptions options)
-    : blob_(blob), range_(range), transfer_(transfer), options_(std::move(options)), part_(blob, range.begin) {}
+    : blob_(blob),
+      range_(range),
+      transfer_(transfer),
+      options_(std::move(options)),
+      listener_([&transfer](const RetryNotice& notice) { transfer.set_wait(notice); }),
+      part_(blob, range.begin) {}
 
 void PartFetch::begin(Answer answer) {
   has_parts_ = answer == Answer::kPart;
@@ -61,7 +66,7 @@ void PartFetch::write(base::Bytes data) {
 RetryLoop PartFetch::make_loop(const RegistryClient& client) {
   RetryPolicy policy = client.retry_policy();
   if (options_.max_attempts > 0) policy.max_attempts = std::min(policy.max_attempts, options_.max_attempts);
-  return {policy, [&transfer = transfer_](const RetryNotice& notice) { transfer.set_wait(notice); }};
+  return {policy, listener_};
 }
 
 bool PartFetch::has_progressed() {
@@ -74,11 +79,10 @@ void PartFetch::run(const std::stop_token& stop) {
   mark_ = part_.position();
   RetryLoop loop = make_loop(*transfer_.sources().current());
   std::function<void()> passing;  // what one source failed with that may pass
-  const RetryListener listener = [this](const RetryNotice& notice) { transfer_.set_wait(notice); };
   while (part_.position() < range_.end) {
     const TransferSources::Client client = transfer_.sources().current();
     try {
-      client->get_blob(blob_.descriptor(), *this, listener, stop);
+      client->get_blob(blob_.descriptor(), *this, listener_, stop);
       // Servers may send less than was asked for (RFC 9110 15.3.7), but not next to nothing.
       if (part_.position() < range_.end && !has_progressed())
         throw TransportError(TransportFailure::kBroken, base::ErrorCode::kUnavailable, "a part came short");

@@ -47,6 +47,7 @@ class PartFetch final : private BlobSink {
   const imagestore::ByteRange range_;
   Transfer& transfer_;
   const PartFetchOptions options_;
+  const RetryListener listener_;  // shows waits to the transfer's watchers
   imagestore::PartialBlob::Part part_;
   bool has_parts_ = false;
   std::int64_t mark_ = 0;  // where enough progress was made last

@@ -33,7 +33,6 @@ constexpr std::size_t kMaxTags = 1'000'000;
 constexpr int kStorePatience = 6;
 constexpr int kMaxTagPages = 10'000;
 constexpr int kWholeTimeouts = 12;  // stall timeouts
-constexpr std::int64_t kLargeBlobBytes = 32 * 1024 * 1024;
 
 bool is_ok(const Answer& answer, std::initializer_list<int> statuses) {
   return std::find(statuses.begin(), statuses.end(), answer.response.status) != statuses.end();
@@ -372,7 +371,6 @@ Call RegistryClient::Repository::blob_call(const Endpoint& endpoint, const oci::
                                            const imagestore::ByteRange& wanted) {
   Call call = this->call("GET", "blobs/" + descriptor.digest.to_string());
   const bool is_whole = wanted.begin == 0 && wanted.end == descriptor.size_bytes;
-  // A large blob is asked for as a range from the start: the answer tells whether parts of it can be had.
   if ((is_whole && descriptor.size_bytes < kLargeBlobBytes) ||
       without_ranges_.lock()->contains({&endpoint, descriptor.digest.to_string()}))
     return call;

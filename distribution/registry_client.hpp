@@ -69,6 +69,9 @@ enum class ManifestPut {
   kStoredWithSubject,  // and the registry keeps account of what refers to what
 };
 
+// From there on a blob is asked for as a range at first: the answer tells whether parts of it can be had.
+inline constexpr std::int64_t kLargeBlobBytes = 32 * 1024 * 1024;
+
 // Where the bytes of a blob go, in as many tries as it takes.
 class BlobSink : public base::Sink {
  public:
