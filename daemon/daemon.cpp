@@ -61,6 +61,7 @@ struct Daemon::Parts {
   distribution::Puller puller;
   distribution::Pusher pusher;
   distribution::RemoteInspector remote_inspector;
+  api::EventLog events;
   api::EngineApi engine;
   api::Server server;
 
@@ -94,6 +95,7 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
               .puller = puller,
               .pusher = pusher,
               .remote = remote_inspector,
+              .events = events,
               .host = host,
               .logger = logger,
               .info = {.version = std::string(kVersion),
@@ -123,6 +125,7 @@ Daemon::Daemon(const Config& config, base::Logger& logger) : parts_(std::make_un
 Daemon::~Daemon() = default;
 
 void Daemon::stop(std::chrono::milliseconds grace) {
+  parts_->events.close();  // who only listens has nothing to finish
   parts_->server.stop(grace);
 }
 

@@ -25,15 +25,16 @@ namespace {
 class PullOperation {
  public:
   PullOperation(DistributionServices& services, SharedRequests& shared, std::shared_ptr<RegistryClient> client,
-                RetryReporter& retries, oci::Reference reference, const std::optional<oci::Platform>& platform,
-                ProgressSink& progress, std::stop_token stop)
+                RetryReporter& retries, oci::Reference reference, const PullRequest& request, ProgressSink& progress,
+                std::stop_token stop)
       : services_(services),
         shared_(shared),
         retries_(retries),
         client_(std::move(client)),
         reference_(std::move(reference)),
-        wanted_(platform.value_or(services.host)),
+        wanted_(request.platform.value_or(services.host)),
         matcher_(oci::PlatformMatcher::only(wanted_)),
+        on_published_(request.on_published),
         progress_(progress),
         stop_(std::move(stop)),
         lease_(services.content.make_lease("pull " + reference_.familiar())) {}
@@ -51,6 +52,7 @@ class PullOperation {
     } else {
       change = publish();
     }
+    if (on_published_) on_published_(reference_);
     report_warnings();
     message("Digest: " + target_->digest.to_string());
     message(
@@ -256,6 +258,7 @@ class PullOperation {
   oci::Reference reference_;
   oci::Platform wanted_;
   oci::PlatformMatcher matcher_;
+  const std::function<void(const oci::Reference&)>& on_published_;
   ProgressSink& progress_;
   std::stop_token stop_;
   imagestore::Lease lease_;
@@ -309,7 +312,7 @@ void Puller::pull(const PullRequest& request, ProgressSink& progress, std::stop_
   const auto client = std::make_shared<RegistryClient>(services_.http, services_.registries, reference.repository(),
                                                        Access::kPull, std::move(context), services_.logger);
   const auto pull_one = [&](const oci::Reference& each) {
-    PullOperation(services_, shared_, client, retries, each, request.platform, progress, stop).run();
+    PullOperation(services_, shared_, client, retries, each, request, progress, stop).run();
   };
   if (!reference.is_name_only()) return pull_one(reference);
   for (const auto& tag : list_tags(*client, reference, stop)) {

@@ -3,6 +3,7 @@
 // verified. The statuses reported are those of engine-api.md section 2.2.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <stop_token>
 #include <vector>
@@ -22,6 +23,8 @@ struct PullRequest {
   oci::Reference reference;  // name-only: every tag
   std::optional<oci::Platform> platform;
   OperationContext context;
+  // Told of each reference once its image is published, before the last reports of it; empty: nobody.
+  std::function<void(const oci::Reference&)> on_published = {};
 };
 
 // What transfers of the daemon work with; each outlives every operation.

@@ -81,6 +81,7 @@ class PushOperation {
     push_blobs(plan.blobs);
     put_documents(plan.documents, *name.tag());
     remember_source(plan);
+    if (request_.on_pushed) request_.on_pushed(name);
     report_result(*name.tag(), plan.documents.back());
   }
 

@@ -3,6 +3,7 @@
 // has is mounted. The statuses reported are those of engine-api.md section 2.3.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <stop_token>
 
@@ -16,6 +17,8 @@ struct PushRequest {
   // Exactly that platform's manifest instead of what the tag points to.
   std::optional<oci::Platform> platform;
   OperationContext context;
+  // Told of each tag once it is there, before the last reports of it; empty: nobody.
+  std::function<void(const oci::Reference&)> on_pushed = {};
 };
 
 // Thread-safe.

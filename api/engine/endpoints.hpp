@@ -19,6 +19,7 @@ void distribution_inspect(EngineCall& call);
 void ping(EngineCall& call);  // does not block
 void version(EngineCall& call);
 void info(EngineCall& call);
+void events(EngineCall& call);
 
 // What an engine without containers, networks, volumes, plugins and swarm answers (section 7, traps 42 and 43).
 void empty_list(EngineCall& call);

@@ -37,6 +37,7 @@ constexpr Operation kOperations[] = {
     {"ping", "HEAD", "/_ping", ping, kProbe, Execution::kInline},
     {"version", "GET", "/version", version, kProbe},
     {"info", "GET", "/info", info, kProbe},
+    {"events", "GET", "/events", events},
     {"pull", "POST", "/images/create", images_create},
     {"list images", "GET", "/images/json", images_list},
     {"inspect image", "GET", "/images/{name...}/json", images_inspect},

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "api/engine/event_log.hpp"
 #include "base/log.hpp"
 #include "distribution/puller.hpp"
 #include "distribution/pusher.hpp"
@@ -35,6 +36,7 @@ struct EngineServices {
   distribution::Puller& puller;
   distribution::Pusher& pusher;
   distribution::RemoteInspector& remote;
+  EventLog& events;
   const oci::Platform& host;
   base::Logger& logger;
   EngineInfo info;

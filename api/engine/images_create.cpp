@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "api/engine/endpoints.hpp"
+#include "api/engine/image_events.hpp"
 #include "api/engine/parameters.hpp"
 #include "base/error.hpp"
 
@@ -36,7 +37,8 @@ void images_create(EngineCall& call) {
   if (reference.repository().familiar() == "scratch")
     throw Error(ErrorCode::kPermissionDenied, "'scratch' is a reserved name");
   distribution::OperationContext context = make_operation_context(call);
-  const distribution::PullRequest request{.reference = reference, .platform = platform, .context = std::move(context)};
+  distribution::PullRequest request{.reference = reference, .platform = platform, .context = std::move(context)};
+  request.on_published = [&](const oci::Reference& pulled) { add_transfer_event(call.services, "pull", pulled); };
   run_streamed(call, [&](distribution::ProgressSink& progress) {
     call.services.puller.pull(request, progress, call.request.stop);
   });

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "api/engine/endpoints.hpp"
+#include "api/engine/image_events.hpp"
 #include "api/engine/parameters.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -101,6 +102,8 @@ void images_delete(EngineCall& call) {
   const imagestore::RemovalResult result = call.services.images.remove(removal);
   if (result.removed_names.empty() && !result.image_removed)
     throw Error(ErrorCode::kNotFound, "No such image: " + familiar_name(call.name()));
+  for (const oci::Reference& name : result.removed_names) add_name_event(call, "untag", removal.image, name);
+  if (result.image_removed) add_delete_event(call, removal.image);
   send_json(call, 200, result_json(removal, result));
 }
 

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "api/engine/endpoints.hpp"
+#include "api/engine/image_events.hpp"
 #include "api/engine/parameters.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -44,6 +45,7 @@ void images_push(EngineCall& call) {
       .repository = reference.repository(), .tag = reference.tag(), .platform = {}, .context = std::move(context)};
   if (call.version.is_at_least(46)) request.platform = find_json_platform(call.parameters, "platform");
   if (call.request.headers.find("X-Registry-Auth") == nullptr) read_body_credentials(call, request.context.auth);
+  request.on_pushed = [&](const oci::Reference& pushed) { add_transfer_event(call.services, "push", pushed); };
   run_streamed(call, [&](distribution::ProgressSink& progress) {
     call.services.pusher.push(request, progress, call.request.stop);
   });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/engine/endpoints.hpp"
+#include "api/engine/image_events.hpp"
 #include "api/engine/parameters.hpp"
 #include "base/error.hpp"
 
@@ -36,7 +37,9 @@ void images_tag(EngineCall& call) {
   merge_form(call);
   const oci::Reference tag = parse_new_tag(call.parameters);
   call.subject = tag.familiar();
-  call.services.images.tag(get_source(call), tag);
+  const oci::Digest image = get_source(call);
+  call.services.images.tag(image, tag);
+  add_name_event(call, "tag", image, tag);
   call.status = 201;
   call.response.send(201, "", "");
 }

@@ -77,15 +77,15 @@ void add_limits(Ordered& body, ApiVersion version) {
   body["OomKillDisable"] = false;
 }
 
-void add_process(Ordered& body, const EngineInfo& info) {
-  body["Debug"] = info.debug;
+void add_process(Ordered& body, const EngineServices& services) {
+  body["Debug"] = services.info.debug;
   body["NFd"] = count_entries("/proc/self/fd");
   body["NGoroutines"] = count_entries("/proc/self/task");
   body["SystemTime"] = base::format_rfc3339(base::now());
   body["LoggingDriver"] = "json-file";
   body["CgroupDriver"] = "none";
   body["CgroupVersion"] = "2";
-  body["NEventsListener"] = 0;
+  body["NEventsListener"] = services.events.listener_count();
 }
 
 Ordered registry_config(const distribution::RegistryOptions& options) {
@@ -153,7 +153,7 @@ void info(EngineCall& call) {
   Ordered body = Ordered::object();
   add_counts(body, call);
   add_limits(body, call.version);
-  add_process(body, call.services.info);
+  add_process(body, call.services);
   add_system(body, call.services.info);
   add_runtime(body, call.services.info, call.version);
   send_json(call, 200, body.dump(-1, ' ', false, Ordered::error_handler_t::replace));

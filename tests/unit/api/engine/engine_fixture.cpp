@@ -49,6 +49,7 @@ EngineTest::EngineTest()
             .puller = puller_,
             .pusher = pusher_,
             .remote = remote_,
+            .events = events_,
             .host = host_,
             .logger = logger_,
             .info = {.version = "1.2.3",

@@ -52,6 +52,7 @@ class EngineTest : public ::testing::Test {
   distribution::Puller puller_{services_};
   distribution::Pusher pusher_{services_};
   distribution::RemoteInspector remote_{services_};
+  api::EventLog events_;
   api::EngineApi api_;
 };
 

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+// The events of images as dockerd words them: who the actor is, and which attributes it has (engine-api.md section 7).
+// Each is called after the change it tells of was committed.
+#pragma once
+
+#include <string_view>
+
+#include "api/engine/engine_call.hpp"
+#include "oci/digest.hpp"
+#include "oci/reference.hpp"
+
+namespace lighterd::api {
+
+// load, save, import: ID and name are the image's digest, with the labels of an image that is still there.
+void add_image_event(EngineCall& call, std::string_view action, const oci::Digest& id);
+// delete: as above for an image that is gone.
+void add_delete_event(EngineCall& call, const oci::Digest& id);
+// tag, untag: the digest, and "name:tag" or "name@digest".
+void add_name_event(EngineCall& call, std::string_view action, const oci::Digest& id, const oci::Reference& name);
+// pull, push: "name:tag" and the labels, with the bare name.
+void add_transfer_event(const EngineServices& services, std::string_view action, const oci::Reference& reference);
+
+}  // namespace lighterd::api
