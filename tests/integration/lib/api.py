@@ -64,6 +64,7 @@ class Stream:
         self._connection = connection
         self._response = response
         self.status = response.status
+        self.headers = response.headers
 
     def records(self) -> Iterator[dict]:
         while line := self._response.readline():
@@ -115,6 +116,10 @@ class Api:
         """Returns when the head of the answer is here."""
         query, headers = _pull_arguments(name, tag, None, None)
         return Stream(*self._send("POST", "/images/create", query, headers, None))
+
+    def open(self, method: str, path: str, query: Query = None, headers: Mapping[str, str] | None = None) -> Stream:
+        """Returns when the head of the answer is here."""
+        return Stream(*self._send(method, path, query, headers, None))
 
     def pull_well(self, name: str, tag: str | None = None, **more: Any) -> Answer:
         answer = self.pull(name, tag, **more)

@@ -27,8 +27,8 @@ class Result:
 
 
 class DockerCli:
-    def __init__(self, host: str, config: Path):
-        self._program = find_program("docker")
+    def __init__(self, host: str, config: Path, program: str = "docker"):
+        self._program = find_program(program)
         self._config = config
         config.mkdir(parents=True, exist_ok=True)
         self.env = {key: value for key, value in os.environ.items() if not key.startswith("DOCKER_")}
@@ -63,6 +63,11 @@ class DockerCli:
 
     def json(self, *arguments: str) -> object:
         return json.loads(self.ok(*arguments).out)
+
+    def start_with_output(self, *arguments: str) -> subprocess.Popen:
+        """The caller reads and closes its stdout."""
+        return subprocess.Popen([self._program, *arguments], env=self.env, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
     def start(self, *arguments: str) -> subprocess.Popen:
         return subprocess.Popen([self._program, *arguments], env=self.env, stdin=subprocess.DEVNULL,
