@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "tests/support/compression.hpp"
 #include "tests/support/test_store.hpp"
+#include "tests/support/text_source.hpp"
 
 namespace lighterd::imagestore {
 namespace {
@@ -13,27 +14,10 @@ namespace {
 using namespace std::string_literals;
 using tests::compress;
 
-// Gives at most `piece` bytes at a time, as a network does.
-class PiecemealSource final : public base::Source {
- public:
-  PiecemealSource(std::string text, std::size_t piece) : text_(std::move(text)), piece_(piece) {}
-  std::size_t read(std::span<std::byte> buffer) override {
-    const std::size_t count = std::min({buffer.size(), piece_, text_.size() - offset_});
-    std::copy_n(base::as_bytes(text_).begin() + static_cast<std::ptrdiff_t>(offset_), count, buffer.begin());
-    offset_ += count;
-    return count;
-  }
-
- private:
-  std::string text_;
-  std::size_t piece_;
-  std::size_t offset_ = 0;
-};
-
 const std::string kContent = tests::make_content(400'000);
 
 std::string read_all(const std::string& stream, std::size_t piece, const DecompressionLimits& limits = {}) {
-  PiecemealSource source(stream, piece);
+  tests::TextSource source(stream, piece);
   DecompressingSource uncompressed(source, limits);
   return base::read_all(uncompressed, std::size_t{64} * 1024 * 1024, "stream");
 }
