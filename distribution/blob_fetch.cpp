@@ -127,7 +127,7 @@ void fetch_blob(imagestore::ContentStore& content, const imagestore::Lease& leas
   for (int copy = 1;; ++copy) {
     try {
       BlobFetch(*blob, transfer, options, stop).run();
-      blob->commit(stop);
+      blob->commit();
       return;
     } catch (const Error& error) {
       if (error.code() == ErrorCode::kNoSpace) content.remove_idle_partials();

@@ -25,9 +25,9 @@ void BlobWriter::write(base::Bytes data) {
   base::start_write_back(fd_.get(), flushed_bytes_, size_bytes());
 }
 
-BlobInfo BlobWriter::commit(const oci::Descriptor& expected, const std::stop_token& stop) {
+BlobInfo BlobWriter::commit(const oci::Descriptor& expected) {
   verifier_.check(expected);
-  const BlobInfo info{expected.digest, size_bytes(), verifier_.finish_layer(path_, stop)};
+  const BlobInfo info{expected.digest, size_bytes(), verifier_.finish_layer()};
   store_.take_file(fd_, path_, info, lease_id_);
   return info;
 }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <filesystem>
-#include <stop_token>
 #include <string>
 
 #include "base/file.hpp"
@@ -22,7 +21,7 @@ class BlobWriter final : public base::Sink {
 
   // Compares with what was expected, makes the blob durable and visible and leases it. kDataLoss as ContentVerifier.
   // Once.
-  BlobInfo commit(const oci::Descriptor& expected, const std::stop_token& stop = {});
+  BlobInfo commit(const oci::Descriptor& expected);
 
  private:
   friend class ContentStore;

@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "imagestore/content_verifier.hpp"
 
-#include "imagestore/layer_archive.hpp"
-
 namespace lighterd::imagestore {
 
 using base::Error;
 using base::ErrorCode;
 
+namespace {
+
+// A plain tar is not hashed twice where its digest is its diff ID.
+std::unique_ptr<LayerDigester> make_layer_digester(oci::DigestAlgorithm algorithm, BlobKind kind) {
+  if (kind != BlobKind::kLayer) return nullptr;
+  const auto plain = algorithm == oci::DigestAlgorithm::kSha256 ? PlainLayers::kLeave : PlainLayers::kHash;
+  return std::make_unique<LayerDigester>(DecompressionLimits{}, plain);
+}
+
+}  // namespace
+
 ContentVerifier::ContentVerifier(oci::DigestAlgorithm algorithm, BlobKind kind)
-    : kind_(kind), hasher_(algorithm), layer_(kind == BlobKind::kLayer ? std::make_unique<LayerDigester>() : nullptr) {}
+    : kind_(kind), hasher_(algorithm), layer_(make_layer_digester(algorithm, kind)) {}
 
 void ContentVerifier::update(base::Bytes data) {
   hasher_.update(data);
@@ -23,19 +32,18 @@ void ContentVerifier::update(base::Bytes data) {
 }
 
 void ContentVerifier::check(const oci::Descriptor& expected) {
-  const oci::Digest digest = hasher_.finish();
-  if (digest == expected.digest) return require_size(expected, size_bytes_);
+  digest_ = hasher_.finish();
+  if (digest_ == expected.digest) return require_size(expected, size_bytes_);
   throw Error(ErrorCode::kDataLoss, (kind_ == BlobKind::kLayer ? "filesystem layer verification failed for digest "
                                                                : "content verification failed for digest ") +
                                         expected.digest.to_string());
 }
 
-std::optional<LayerContent> ContentVerifier::finish_layer(const std::filesystem::path& file,
-                                                          const std::stop_token& stop) {
+std::optional<LayerContent> ContentVerifier::finish_layer() {
   if (!layer_) return std::nullopt;
   if (layer_error_) throw *layer_error_;
   auto content = layer_->finish();
-  return content ? content : diff_id_of_file(file, {}, stop);
+  return content ? content : LayerContent{*digest_, size_bytes_};
 }
 
 void require_size(const oci::Descriptor& claimed, std::int64_t size_bytes) {

@@ -3,10 +3,8 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
-#include <stop_token>
 
 #include "base/error.hpp"
 #include "imagestore/blob_table.hpp"
@@ -27,13 +25,13 @@ class ContentVerifier {
 
   // kDataLoss: wrong size, wrong digest ("filesystem layer verification failed for digest ..." for layers). Once.
   void check(const oci::Descriptor& expected);
-  // After check(): what the layer in `file` is uncompressed; nothing for a plain blob. kDataLoss: damaged compression.
-  // May read the file (bzip2, xz); blocks.
-  std::optional<LayerContent> finish_layer(const std::filesystem::path& file, const std::stop_token& stop);
+  // After check(): what the layer is uncompressed; nothing for a plain blob. kDataLoss: damaged compression.
+  std::optional<LayerContent> finish_layer();
 
  private:
   BlobKind kind_;
   oci::DigestHasher hasher_;
+  std::optional<oci::Digest> digest_;  // once check() has computed it
   std::unique_ptr<LayerDigester> layer_;
   // Damaged compression matters only if the digest is right: then it is the image that is bad, not the transfer.
   std::optional<base::Error> layer_error_;

@@ -1,48 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
-// Computes a layer's diff ID while its bytes arrive, in bounded memory: gzip (several members) by ISA-L, zstd (several
-// and skippable frames) by libzstd, a plain tar as it is. bzip2 and xz, which no registry media type names, have no
-// push interface here: their diff ID is computed from the stored file (layer_archive.hpp).
+// Computes a layer's diff ID while its bytes arrive, in bounded memory, whatever the layer is compressed with
+// (decompression.hpp); one that is not compressed is taken as the plain tar that it should be.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/stream.hpp"
 #include "imagestore/blob_table.hpp"
+#include "imagestore/decompression.hpp"
 
 namespace lighterd::imagestore {
 
-struct DecompressionLimits {
-  std::int64_t max_uncompressed_bytes = std::int64_t{100} * 1024 * 1024 * 1024;
-  // From check_ratio_from_bytes of output on, output / input may not be more than max_ratio.
-  std::int64_t max_ratio = 1000;
-  std::int64_t check_ratio_from_bytes = 64 * 1024 * 1024;
+// What is done with a layer that is not compressed.
+enum class PlainLayers {
+  kHash,
+  kLeave,  // its diff ID is the digest that somebody computes anyway
 };
-
-enum class LayerFormat { kUnknown, kPlain, kGzip, kZstd, kOther };
 
 class LayerDigester final : public base::Sink {
  public:
-  explicit LayerDigester(DecompressionLimits limits = {});
+  explicit LayerDigester(DecompressionLimits limits = {}, PlainLayers plain = PlainLayers::kHash);
   ~LayerDigester() override;
 
   // kDataLoss when the stream is damaged or meets a limit; the object is of no use then.
   void write(base::Bytes data) override;
-  // kDataLoss when the compressed stream ends early. Nothing for kOther: use diff_id_of_file.
+  // Nothing for a plain layer that was left. kDataLoss when the compressed stream ends early. Once.
   std::optional<LayerContent> finish();
-
-  // Counts and bounds what comes out, and hashes it.
-  class Output;
-  class Decoder;
+  // Known once kMagicBytes were written, or finish() was called.
+  Compression compression() const { return compression_; }
 
  private:
   void start();
+  void decode(base::Bytes data);
+  void add(base::Bytes content);
 
-  DecompressionLimits limits_;
-  std::unique_ptr<Output> output_;
+  DecompressionBudget budget_;
+  PlainLayers plain_;
+  oci::DigestHasher hasher_;
+  bool started_ = false;
+  Compression compression_ = Compression::kNone;
   std::unique_ptr<Decoder> decoder_;
-  LayerFormat format_ = LayerFormat::kUnknown;
+  std::vector<std::byte> buffer_;
   std::string magic_;  // until there is enough of it to tell the format
 };
 

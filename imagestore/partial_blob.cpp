@@ -117,7 +117,7 @@ bool PartialBlob::verify_arrived(std::int64_t limit_bytes) {
   return true;
 }
 
-BlobInfo PartialBlob::commit(const std::stop_token& stop) {
+BlobInfo PartialBlob::commit() {
   while (verify_arrived(descriptor_.size_bytes)) continue;
   try {
     verifier_->check(descriptor_);
@@ -125,7 +125,7 @@ BlobInfo PartialBlob::commit(const std::stop_token& stop) {
     discard();
     throw;
   }
-  const BlobInfo info{descriptor_.digest, descriptor_.size_bytes, verifier_->finish_layer(path_, stop)};
+  const BlobInfo info{descriptor_.digest, descriptor_.size_bytes, verifier_->finish_layer()};
   try {
     store_.take_file(fd_, path_, info, lease_id_);
   } catch (...) {

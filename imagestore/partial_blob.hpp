@@ -62,7 +62,7 @@ class PartialBlob {
 
   // When all is here: makes the blob durable and visible and leases it. kDataLoss as ContentVerifier; of a wrong digest
   // nothing is kept then, nor of what could not be synced. Once.
-  BlobInfo commit(const std::stop_token& stop);
+  BlobInfo commit();
   // Forgets what arrived. No part may exist.
   void discard();
 

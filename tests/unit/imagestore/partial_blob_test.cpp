@@ -44,7 +44,7 @@ class PartialBlobTest : public testing::Test {
   }
   void expect_whole(PartialBlob& partial) {
     ASSERT_TRUE(partial.is_complete());
-    partial.commit({});
+    partial.commit();
     EXPECT_EQ(store.content().read_blob(blob.digest, content.size()), content);
     const auto info = store.content().find_blob(blob.digest);
     ASSERT_TRUE(info && info->layer);
@@ -185,7 +185,7 @@ TEST_F(PartialBlobTest, WrongContentIsForgotten) {
     part.write(base::as_bytes(std::string(content.size(), 'x')));
   }
   try {
-    partial->commit({});
+    partial->commit();
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kDataLoss);
@@ -202,7 +202,7 @@ TEST_F(PartialBlobTest, WhatCouldNotBeStoredIsForgotten) {
     const auto partial = open();
     write(*partial, 0, 3 * kMiB);
     std::filesystem::remove_all(store.root() / "blobs" / "sha256");
-    EXPECT_THROW(partial->commit({}), Error);
+    EXPECT_THROW(partial->commit(), Error);
   }
   EXPECT_TRUE(std::filesystem::is_empty(store.root() / "ingest"));
 }

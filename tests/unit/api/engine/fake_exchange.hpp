@@ -12,25 +12,9 @@
 #include "api/http/request.hpp"
 #include "api/http/response.hpp"
 #include "base/error.hpp"
+#include "tests/support/text_source.hpp"
 
 namespace lighterd::tests {
-
-class TextSource final : public base::Source {
- public:
-  explicit TextSource(std::string text) : text_(std::move(text)) {}
-  std::size_t read(std::span<std::byte> buffer) override {
-    const auto bytes = base::as_bytes(text_).subspan(offset_);
-    const std::size_t count = std::min(buffer.size(), bytes.size());
-    std::copy_n(bytes.begin(), count, buffer.begin());
-    offset_ += count;
-    return count;
-  }
-  bool was_read() const { return offset_ > 0; }
-
- private:
-  std::string text_;
-  std::size_t offset_ = 0;
-};
 
 class FakeResponse final : public api::Response {
  public:
