@@ -91,6 +91,14 @@ std::vector<std::string> list_sources(Database& database, const oci::Digest& dig
   return result;
 }
 
+std::vector<BlobSource> list_sources(Database& database, const oci::Digest& digest) {
+  std::vector<BlobSource> result;
+  Query query(database, "SELECT registry, repository FROM blob_source WHERE digest=?1 ORDER BY seen_at DESC LIMIT 50");
+  query.bind(digest.to_string());
+  while (query.step()) result.push_back({query.text(0), query.text(1)});
+  return result;
+}
+
 void insert_lease(Database& database, const std::string& id, const std::string& operation, base::Timestamp now) {
   Query(database, "INSERT INTO lease(id, operation, created_at) VALUES(?1, ?2, ?3)")
       .bind(id)

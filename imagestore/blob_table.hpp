@@ -42,6 +42,7 @@ std::vector<oci::Digest> list_unreferenced(Database& database, base::Timestamp b
 void add_source(Database& database, const oci::Digest& digest, const BlobSource& source, base::Timestamp now);
 // Repositories of that registry, the newest first, at most 50.
 std::vector<std::string> list_sources(Database& database, const oci::Digest& digest, const std::string& registry);
+std::vector<BlobSource> list_sources(Database& database, const oci::Digest& digest);  // the newest first, at most 50
 
 void insert_lease(Database& database, const std::string& id, const std::string& operation, base::Timestamp now);
 void remove_lease(Database& database, const std::string& id);

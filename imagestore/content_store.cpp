@@ -227,6 +227,10 @@ std::vector<std::string> ContentStore::list_sources(const oci::Digest& digest, c
   return blob_table::list_sources(*read, digest, registry);
 }
 
+std::vector<BlobSource> ContentStore::list_sources(const oci::Digest& digest) {
+  return blob_table::list_sources(*database_.read(), digest);
+}
+
 void ContentStore::add_source(const std::vector<oci::Digest>& digests, const BlobSource& source) {
   auto write = database_.write();
   for (const auto& digest : digests) blob_table::add_source(*write, digest, source, base::now());

@@ -81,6 +81,7 @@ class ContentStore {
   std::filesystem::path blob_path(const oci::Digest& digest) const { return layout_.blob(digest); }
 
   std::vector<std::string> list_sources(const oci::Digest& digest, const std::string& registry);
+  std::vector<BlobSource> list_sources(const oci::Digest& digest);
   void add_source(const std::vector<oci::Digest>& digests, const BlobSource& source);
 
   // Files of rows that a committed transaction removed. A digest that was committed anew meanwhile stays.

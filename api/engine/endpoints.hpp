@@ -14,6 +14,8 @@ void images_history(EngineCall& call);
 void images_tag(EngineCall& call);
 void images_delete(EngineCall& call);
 void images_push(EngineCall& call);
+void images_save(EngineCall& call);      // of the names in the query
+void images_save_one(EngineCall& call);  // of the name in the path
 void distribution_inspect(EngineCall& call);
 
 void ping(EngineCall& call);  // does not block

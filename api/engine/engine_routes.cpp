@@ -44,6 +44,8 @@ constexpr Operation kOperations[] = {
     {"image history", "GET", "/images/{name...}/history", images_history},
     {"tag", "POST", "/images/{name...}/tag", images_tag},
     {"push", "POST", "/images/{name...}/push", images_push},
+    {"save", "GET", "/images/get", images_save},
+    {"save", "GET", "/images/{name...}/get", images_save_one},
     {"remove image", "DELETE", "/images/{name...}", images_delete},
     {.name = "inspect remote image",
      .method = "GET",
