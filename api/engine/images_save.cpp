@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/engine/endpoints.hpp"
+#include "api/engine/image_events.hpp"
 #include "api/engine/parameters.hpp"
 #include "base/error.hpp"
 #include "imagestore/image_exporter.hpp"
@@ -29,6 +30,7 @@ void save(EngineCall& call, std::vector<std::string> names) {
       imagestore::make_export_plan(call.services.content, call.services.images, request);
   const auto stream = call.response.start_stream(200, "application/x-tar");
   imagestore::write_archive(plan, call.services.content, *stream, call.request.stop);
+  for (const oci::Digest& image : plan.images) add_image_event(call, "save", image);
   stream->finish();
 }
 

@@ -8,6 +8,7 @@ import io
 import json
 import subprocess
 import tarfile
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -139,6 +140,17 @@ def test_familiar_names(api: Api, registry: DockerRegistry) -> None:
     archive = save(api, "saved:x")
     assert archive.docker_manifest[0]["RepoTags"] == ["saved:x"]
     assert archive.entries[0]["annotations"][NAME] == "docker.io/library/saved:x"
+
+
+def test_an_event_for_each_name(api: Api, registry: DockerRegistry) -> None:
+    image = make_small_image("events")
+    name = registry.add(image, "save/events", "1")
+    api.pull_well(name)
+    api.post(f"/images/{name}/tag", {"repo": "events", "tag": "2"})
+    save(api, name, "events:2")
+    events = [json.loads(line) for line in api.get("/events", {"since": 0, "until": int(time.time()) + 1}).body.splitlines()]
+    assert [(event["Actor"]["ID"], event["Actor"]["Attributes"]["name"]) for event in events
+            if event["Action"] == "save"] == [(image.digest, image.digest)] * 2
 
 
 def test_no_names_at_all(api: Api) -> None:
