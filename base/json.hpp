@@ -38,5 +38,6 @@ std::vector<std::string> find_string_array(const Json& object, std::string_view 
 
 // Serialised as Docker does it: no spaces, bytes that are not UTF-8 replaced by U+FFFD.
 std::string to_text(const Json& value);
+std::string to_text(const nlohmann::ordered_json& value);
 
 }  // namespace lighterd::base

@@ -8,12 +8,28 @@ std::int64_t nanoseconds(base::Timestamp time) {
   return time.time_since_epoch().count();
 }
 
-bool is_referenced(Database& database, const std::string& digest) {
-  return Query(database,
-               "SELECT 1 WHERE EXISTS(SELECT 1 FROM image WHERE digest=?1) OR EXISTS(SELECT 1 FROM link WHERE child=?1)"
-               " OR EXISTS(SELECT 1 FROM lease_blob WHERE digest=?1)")
-      .bind(digest)
-      .step();
+bool is_image(Database& database, const std::string& digest) {
+  return Query(database, "SELECT 1 FROM image WHERE digest=?1").bind(digest).step();
+}
+
+bool is_leased(Database& database, const std::string& digest) {
+  return Query(database, "SELECT 1 FROM lease_blob WHERE digest=?1").bind(digest).step();
+}
+
+// Not counting what `parent` points to.
+bool is_referenced(Database& database, const std::string& digest, const std::string& parent = {}) {
+  return is_image(database, digest) || is_leased(database, digest) ||
+         Query(database, "SELECT 1 FROM link WHERE child=?1 AND parent<>?2").bind(digest).bind(parent).step();
+}
+
+// Its size; nothing if it was not there.
+std::optional<std::int64_t> remove_row(Database& database, const std::string& digest) {
+  Query row(database, "DELETE FROM blob WHERE digest=?1 RETURNING size");
+  row.bind(digest);
+  if (!row.step()) return std::nullopt;
+  const std::int64_t size_bytes = row.integer(0);
+  row.run();
+  return size_bytes;
 }
 
 std::vector<std::string> children(Database& database, const std::string& parent) {
@@ -126,14 +142,28 @@ std::vector<oci::Digest> remove_unreferenced(Database& database, const oci::Dige
     pending.pop_back();
     if (is_referenced(database, digest)) continue;
     for (std::string& child : children(database, digest)) pending.push_back(std::move(child));
-    Query row(database, "DELETE FROM blob WHERE digest=?1 RETURNING size");
-    row.bind(digest);
-    if (!row.step()) continue;
-    freed_bytes += row.integer(0);
-    row.run();
+    const auto size_bytes = remove_row(database, digest);
+    if (!size_bytes) continue;
+    freed_bytes += *size_bytes;
     removed.push_back(oci::parse_digest(digest));
   }
   return removed;
+}
+
+bool has_content(Database& database, const oci::Digest& manifest) {
+  return Query(database, "SELECT 1 FROM manifest WHERE digest=?1 AND missing=0").bind(manifest.to_string()).step();
+}
+
+void remove_content(Database& database, const oci::Digest& manifest, std::vector<oci::Digest>& removed) {
+  const std::string digest = manifest.to_string();
+  const auto remove = [&](const std::string& blob) {
+    if (remove_row(database, blob)) removed.push_back(oci::parse_digest(blob));
+  };
+  for (const std::string& part : children(database, digest))
+    if (!is_referenced(database, part, digest)) remove(part);
+  if (is_image(database, digest)) return;
+  Query(database, "DELETE FROM manifest WHERE digest=?1").bind(digest).run();
+  if (!is_leased(database, digest)) remove(digest);
 }
 
 }  // namespace lighterd::imagestore::blob_table

@@ -53,5 +53,11 @@ void lease(Database& database, const std::string& id, const oci::Digest& digest)
 // freed_bytes.
 std::vector<oci::Digest> remove_unreferenced(Database& database, const oci::Digest& root, std::int64_t& freed_bytes);
 
+// Whether a manifest is here with all that it points to.
+bool has_content(Database& database, const oci::Digest& manifest);
+// Takes what the manifest points to out of the index as far as nothing else needs it, and the manifest as well unless
+// an image's name is for it. Adds what was taken to `removed`, whose files are to be removed after the commit.
+void remove_content(Database& database, const oci::Digest& manifest, std::vector<oci::Digest>& removed);
+
 }  // namespace blob_table
 }  // namespace lighterd::imagestore

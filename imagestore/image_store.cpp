@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "imagestore/image_table.hpp"
+#include "imagestore/manifest_table.hpp"
 
 namespace lighterd::imagestore {
 
@@ -99,15 +100,37 @@ std::vector<oci::Reference> ImageStore::list_tags(const oci::RepositoryName& rep
 }
 
 std::vector<ImageVariant> ImageStore::list_variants(const oci::Digest& image) {
-  return image_table::list_variants(*database_.read(), image);
+  return manifest_table::list_variants(*database_.read(), image);
+}
+
+std::vector<std::vector<ManifestEntry>> ImageStore::list_entries(const std::vector<oci::Digest>& images) {
+  std::vector<std::vector<ManifestEntry>> entries;
+  entries.reserve(images.size());
+  auto read = database_.read();
+  for (const oci::Digest& image : images) entries.push_back(manifest_table::list_entries(*read, image));
+  return entries;
+}
+
+std::vector<ManifestEntry> ImageStore::list_entries(const oci::Digest& image) {
+  return manifest_table::list_entries(*database_.read(), image);
+}
+
+std::map<oci::Digest, std::int64_t> ImageStore::shared_bytes() {
+  return manifest_table::shared_bytes(*database_.read());
 }
 
 NameChange ImageStore::publish(const Publication& publication) {
   const base::Timestamp now = base::now();
   NameChange change = NameChange::kUnchanged;
   auto write = database_.write();
-  for (const auto& manifest : publication.manifests) image_table::insert_manifest(*write, manifest);
-  image_table::upsert_image(*write, publication.target, host_, now);
+  std::vector<oci::Digest> documents;
+  for (const auto& manifest : publication.manifests) {
+    manifest_table::insert(*write, manifest);
+    documents.push_back(manifest.descriptor.digest);
+  }
+  image_table::insert_image(*write, publication.target, now);
+  documents.push_back(publication.target.digest);
+  image_table::refresh_images_with(*write, documents, host_);
   if (publication.name && publication.name->tag()) {
     change = image_table::set_tag(*write, *publication.name, publication.target.digest, now);
   } else if (publication.name) {
@@ -142,6 +165,25 @@ RemovalResult ImageStore::remove(const Removal& removal) {
   }
   content_.remove_files(freed);
   return result;
+}
+
+std::vector<oci::Digest> ImageStore::remove_variants(const std::vector<oci::Digest>& manifests) {
+  std::vector<oci::Digest> removed;
+  std::vector<oci::Digest> freed;
+  {
+    auto write = database_.write();
+    for (const oci::Digest& manifest : manifests) {
+      if (!blob_table::has_content(*write, manifest)) continue;
+      removed.push_back(manifest);
+      for (const oci::Digest& attestation : manifest_table::list_attestations(*write, manifest))
+        blob_table::remove_content(*write, attestation, freed);
+      blob_table::remove_content(*write, manifest, freed);
+    }
+    image_table::refresh_images_with(*write, removed, host_);
+    write.commit();
+  }
+  content_.remove_files(freed);
+  return removed;
 }
 
 }  // namespace lighterd::imagestore

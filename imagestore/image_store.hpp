@@ -3,6 +3,7 @@
 // the digests of its config and of its platforms' manifests are accepted as other names for it.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,16 +26,33 @@ struct ImageRecord {
   std::string labels_json = {};                             // of that platform's config; "{}" if none
   std::int64_t content_bytes = 0;                           // of all blobs present, each once
   std::optional<base::Timestamp> tagged_at = {};
+  base::Timestamp added_at = {};  // when it was first published here
 
   // Repositories of tags and digest references, each once, sorted: RepoDigests is each of them @target.
   std::vector<oci::RepositoryName> repositories() const;
 };
 
-// A platform's manifest of an image whose config is here.
+// A platform's manifest of an image, with its config and all layers here.
 struct ImageVariant {
   oci::Descriptor descriptor;  // of the manifest
   oci::Platform platform;
   oci::Digest config;
+};
+
+// What an image consists of, here or not: an entry of its index (or of an index in that), or its only manifest.
+struct ManifestEntry {
+  enum class Kind {
+    kImage,
+    kAttestation,
+    kOther,  // an artifact, or what nobody knows while it is not here
+  };
+  Kind kind = Kind::kOther;
+  oci::Digest digest;
+  std::string descriptor_json;     // the index's, or of the three members that a name's target is known by
+  std::string platform_json = {};  // of an image: its config's, else the index's
+  std::string described = {};      // of an attestation: the digest of the manifest that it is about
+  bool is_complete = false;        // it and all that it points to are here
+  std::int64_t content_bytes = 0;  // of that as far as it is here, each blob once
 };
 
 struct ParsedManifest {
@@ -87,6 +105,12 @@ class ImageStore {
 
   // In the order of the index; one for an image without index.
   std::vector<ImageVariant> list_variants(const oci::Digest& image);
+  // Of each image, in the order of its index, at most oci::kMaxDescriptors; empty for one that is not here. One read
+  // transaction, no documents: for lists, some hundred images at once.
+  std::vector<std::vector<ManifestEntry>> list_entries(const std::vector<oci::Digest>& images);
+  std::vector<ManifestEntry> list_entries(const oci::Digest& image);
+  // By image: bytes below it that another image has as well; without those that share nothing.
+  std::map<oci::Digest, std::int64_t> shared_bytes();
 
   // Every blob that the publication's manifests need must be leased and present. Returns what became of the name; an
   // image that loses its last name to this stays, without one.
@@ -94,6 +118,10 @@ class ImageStore {
   // The image must exist: kNotFound.
   NameChange tag(const oci::Digest& image, const oci::Reference& name);
   RemovalResult remove(const Removal& removal);
+  // Takes configs, layers and attestations of platforms' manifests out of every image that has them, as far as nothing
+  // else needs them, and the manifests themselves unless they are images of their own; indexes and names stay. Returns
+  // the manifests that were here. What an operation holds by a lease stays until it has ended.
+  std::vector<oci::Digest> remove_variants(const std::vector<oci::Digest>& manifests);
 
  private:
   ContentStore& content_;

@@ -3,11 +3,9 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 #include <set>
 
-#include "base/error.hpp"
-#include "base/json.hpp"
+#include "imagestore/manifest_table.hpp"
 
 namespace lighterd::imagestore::image_table {
 namespace {
@@ -18,39 +16,6 @@ std::int64_t nanoseconds(base::Timestamp time) {
 
 base::Timestamp timestamp(std::int64_t nanoseconds_since_epoch) {
   return base::Timestamp(std::chrono::nanoseconds(nanoseconds_since_epoch));
-}
-
-oci::Descriptor parse_descriptor(const std::string& json) {
-  return oci::descriptor_from_json(base::parse_json(json, "stored descriptor"));
-}
-
-std::string_view kind_of(const oci::Document& document) {
-  if (std::holds_alternative<oci::Index>(document)) return "index";
-  return std::get<oci::Manifest>(document).is_image() ? "image" : "artifact";
-}
-
-void insert_link(Database& database, const std::string& parent, std::string_view role, std::size_t position,
-                 const oci::Descriptor& child) {
-  Query(database,
-        "INSERT INTO link(parent, role, position, child, descriptor) VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING")
-      .bind(parent)
-      .bind(role)
-      .bind(static_cast<std::int64_t>(position))
-      .bind(child.digest.to_string())
-      .bind(base::to_text(oci::to_json(child)))
-      .run();
-}
-
-void insert_links(Database& database, const std::string& parent, const oci::Document& document) {
-  if (const auto* index = std::get_if<oci::Index>(&document)) {
-    for (std::size_t i = 0; i < index->manifests.size(); ++i)
-      insert_link(database, parent, "manifest", i, index->manifests[i]);
-    return;
-  }
-  const auto& manifest = std::get<oci::Manifest>(document);
-  insert_link(database, parent, "config", 0, manifest.config);
-  for (std::size_t i = 0; i < manifest.layers.size(); ++i)
-    insert_link(database, parent, "layer", i, manifest.layers[i]);
 }
 
 // Digests below the image, each once, itself included; bounded by what was inserted.
@@ -90,49 +55,27 @@ ConfigSummary summary_of(Database& database, const oci::Digest& manifest) {
   return {query.find_integer(0), query.find_text(1)};
 }
 
+// Brings the image row up to what is present.
+void refresh_image(Database& database, const oci::Digest& image, const oci::PlatformMatcher& host) {
+  const auto variants = manifest_table::list_variants(database, image);
+  const ImageVariant* shown = preferred(variants, host);
+  std::optional<std::string> manifest;
+  ConfigSummary summary;
+  if (shown != nullptr) {
+    manifest = shown->descriptor.digest.to_string();
+    summary = summary_of(database, shown->descriptor.digest);
+  }
+  Query(database, "UPDATE image SET manifest=?2, created_at=?3, labels=?4, content_size=?5 WHERE digest=?1")
+      .bind(image.to_string())
+      .bind(manifest)
+      .bind(summary.created_at)
+      .bind(summary.labels)
+      .bind(content_bytes(database, image))
+      .run();
+}
+
 constexpr std::string_view kImageColumns =
-    "SELECT digest, media_type, size, manifest, created_at, labels, content_size, tagged_at FROM image ";
-
-// A document below an image, with the descriptor that its index has for it.
-struct TreeNode {
-  std::string digest;
-  std::optional<std::string> descriptor;
-};
-
-std::vector<TreeNode> manifest_links(Database& database, const std::string& parent) {
-  std::vector<TreeNode> children;
-  Query query(database, "SELECT child, descriptor FROM link WHERE parent=?1 AND role='manifest' ORDER BY position");
-  query.bind(parent);
-  while (query.step()) children.push_back({query.text(0), query.text(1)});
-  return children;
-}
-
-std::optional<ImageVariant> find_variant(Database& database, const TreeNode& node) {
-  Query query(
-      database,
-      "SELECT manifest.media_type, manifest.platform, blob.size, config.child FROM manifest JOIN blob USING(digest)"
-      " JOIN link AS config ON config.parent=manifest.digest AND config.role='config'"
-      " WHERE manifest.digest=?1 AND manifest.kind='image'");
-  query.bind(node.digest);
-  if (!query.step()) return std::nullopt;
-  const oci::Digest digest = oci::parse_digest(node.digest);
-  oci::Descriptor descriptor{.media_type = query.text(0), .digest = digest, .size_bytes = query.integer(2)};
-  if (node.descriptor) descriptor = parse_descriptor(*node.descriptor);
-  oci::Platform platform;
-  if (const auto json = query.find_text(1))
-    platform = oci::platform_from_json(base::parse_json(*json, "stored platform"));
-  const oci::Digest config = oci::parse_digest(query.text(3));
-  return ImageVariant{std::move(descriptor), std::move(platform), config};
-}
-
-// Each document once, however often the indexes above it name it: there may be a thousand entries on every level.
-void collect_variants(Database& database, const TreeNode& node, int depth, std::set<std::string>& seen,
-                      std::vector<ImageVariant>& variants) {
-  if (depth > oci::kMaxIndexDepth + 1 || !seen.insert(node.digest).second) return;
-  if (auto variant = find_variant(database, node)) variants.push_back(*std::move(variant));
-  for (const TreeNode& child : manifest_links(database, node.digest))
-    collect_variants(database, child, depth + 1, seen, variants);
-}
+    "SELECT digest, media_type, size, manifest, created_at, labels, content_size, tagged_at, added_at FROM image ";
 
 ImageRecord read_image(const Query& query) {
   const oci::Digest digest = oci::parse_digest(query.text(0));
@@ -143,6 +86,7 @@ ImageRecord read_image(const Query& query) {
   record.labels_json = query.is_null(5) ? "{}" : query.text(5);
   record.content_bytes = query.integer(6);
   if (const auto tagged = query.find_integer(7)) record.tagged_at = timestamp(*tagged);
+  record.added_at = timestamp(query.integer(8));
   return record;
 }
 
@@ -158,52 +102,29 @@ void read_names(Database& database, ImageRecord& record) {
 
 }  // namespace
 
-void insert_manifest(Database& database, const ParsedManifest& manifest) {
-  const std::string digest = manifest.descriptor.digest.to_string();
-  std::optional<std::string> platform;
-  std::optional<std::int64_t> created_at;
-  std::optional<std::string> labels;
-  if (manifest.config) {
-    platform = base::to_text(oci::to_json(manifest.config->platform));
-    if (manifest.config->created) created_at = nanoseconds(*manifest.config->created);
-    if (!manifest.config->labels.empty()) labels = base::to_text(base::Json(manifest.config->labels));
-  }
+void insert_image(Database& database, const oci::Descriptor& target, base::Timestamp now) {
   Query(database,
-        "INSERT INTO manifest(digest, media_type, kind, platform, created_at, labels) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
+        "INSERT INTO image(digest, media_type, size, content_size, added_at) VALUES(?1, ?2, ?3, 0, ?4)"
         " ON CONFLICT DO NOTHING")
-      .bind(digest)
-      .bind(oci::media_type_of(manifest.document))
-      .bind(kind_of(manifest.document))
-      .bind(platform)
-      .bind(created_at)
-      .bind(labels)
-      .run();
-  insert_links(database, digest, manifest.document);
-}
-
-void upsert_image(Database& database, const oci::Descriptor& target, const oci::PlatformMatcher& host,
-                  base::Timestamp now) {
-  const auto variants = list_variants(database, target.digest);
-  const ImageVariant* shown = preferred(variants, host);
-  std::optional<std::string> manifest;
-  ConfigSummary summary;
-  if (shown != nullptr) {
-    manifest = shown->descriptor.digest.to_string();
-    summary = summary_of(database, shown->descriptor.digest);
-  }
-  Query(database,
-        "INSERT INTO image(digest, media_type, size, manifest, created_at, labels, content_size, added_at)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE SET manifest=excluded.manifest,"
-        " created_at=excluded.created_at, labels=excluded.labels, content_size=excluded.content_size")
       .bind(target.digest.to_string())
       .bind(target.media_type)
       .bind(target.size_bytes)
-      .bind(manifest)
-      .bind(summary.created_at)
-      .bind(summary.labels)
-      .bind(content_bytes(database, target.digest))
       .bind(nanoseconds(now))
       .run();
+}
+
+void refresh_images_with(Database& database, const std::vector<oci::Digest>& documents,
+                         const oci::PlatformMatcher& host) {
+  std::set<oci::Digest> images;
+  for (const oci::Digest& document : documents) {
+    Query query(database,
+                "WITH RECURSIVE above(digest) AS (SELECT ?1 UNION SELECT link.parent FROM link JOIN above"
+                " ON link.child=above.digest WHERE link.role='manifest')"
+                " SELECT digest FROM image JOIN above USING(digest)");
+    query.bind(document.to_string());
+    while (query.step()) images.insert(oci::parse_digest(query.text(0)));
+  }
+  for (const oci::Digest& image : images) refresh_image(database, image, host);
 }
 
 bool remove_image(Database& database, const oci::Digest& image) {
@@ -318,13 +239,6 @@ std::vector<oci::Reference> list_tags(Database& database, const oci::RepositoryN
   query.bind(repository.to_string());
   while (query.step()) names.emplace_back(repository, query.text(0));
   return names;
-}
-
-std::vector<ImageVariant> list_variants(Database& database, const oci::Digest& image) {
-  std::vector<ImageVariant> variants;
-  std::set<std::string> seen;
-  collect_variants(database, {image.to_string(), std::nullopt}, 0, seen, variants);
-  return variants;
 }
 
 std::vector<oci::Digest> find_images_by_content(Database& database, const std::string& digest_prefix) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Rows of documents, their links, images and names. Each function runs inside the caller's transaction.
+// Rows of images and names. Each function runs inside the caller's transaction.
 #pragma once
 
 #include <optional>
@@ -10,10 +10,11 @@
 
 namespace lighterd::imagestore::image_table {
 
-void insert_manifest(Database& database, const ParsedManifest& manifest);
-// Inserts or refreshes what the image row says of what is present.
-void upsert_image(Database& database, const oci::Descriptor& target, const oci::PlatformMatcher& host,
-                  base::Timestamp now);
+// Changes nothing if it is there. What the row says of what is present is refresh_images_with's.
+void insert_image(Database& database, const oci::Descriptor& target, base::Timestamp now);
+// Refreshes every image that is one of the documents or has one below, after these or their content came or went.
+void refresh_images_with(Database& database, const std::vector<oci::Digest>& documents,
+                         const oci::PlatformMatcher& host);
 // Whether it was there.
 bool remove_image(Database& database, const oci::Digest& image);
 
@@ -29,7 +30,6 @@ std::optional<ImageRecord> find(Database& database, const oci::Digest& image);
 std::optional<oci::Digest> find_tag(Database& database, const oci::Reference& name);
 bool has_repository(Database& database, const oci::RepositoryName& repository, const oci::Digest& image);
 std::vector<oci::Reference> list_tags(Database& database, const oci::RepositoryName& repository);
-std::vector<ImageVariant> list_variants(Database& database, const oci::Digest& image);
 // Images whose target, platform manifest or config has that digest, or one that starts so ("sha256:abcd"), the exact
 // targets first; at most two.
 std::vector<oci::Digest> find_images_by_content(Database& database, const std::string& digest_prefix);

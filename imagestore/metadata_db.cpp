@@ -100,8 +100,47 @@ CREATE TABLE lease_blob(
 CREATE INDEX lease_blob_by_digest ON lease_blob(digest);
 )sql";
 
+// What lists and removals of platforms ask of every manifest, without reading a document.
+constexpr const char* kVersion2 = R"sql(
+-- Of a manifest: bytes of it, its config and its layers as far as they are here, each once, and how many are not here.
+ALTER TABLE manifest ADD COLUMN content_size INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE manifest ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
+UPDATE manifest SET
+  content_size=(SELECT size FROM blob WHERE blob.digest=manifest.digest)
+    +(SELECT coalesce(sum(size), 0) FROM blob WHERE blob.digest IN
+        (SELECT child FROM link WHERE parent=manifest.digest AND role<>'manifest')),
+  missing=(SELECT count(DISTINCT child) FROM link WHERE parent=manifest.digest AND role<>'manifest'
+    AND NOT EXISTS(SELECT 1 FROM blob WHERE blob.digest=link.child));
+CREATE TRIGGER blob_arrives AFTER INSERT ON blob BEGIN
+  UPDATE manifest SET content_size=content_size+NEW.size, missing=missing-1
+    WHERE digest IN (SELECT parent FROM link WHERE child=NEW.digest AND role<>'manifest');
+END;
+CREATE TRIGGER blob_goes AFTER DELETE ON blob BEGIN
+  UPDATE manifest SET content_size=content_size-OLD.size, missing=missing+1
+    WHERE digest IN (SELECT parent FROM link WHERE child=OLD.digest AND role<>'manifest');
+END;
+
+-- Of an index's entry: what it says to be, the platform that it names, and the digest that an attestation is about.
+ALTER TABLE link ADD COLUMN entry TEXT CHECK(entry IN ('image', 'index', 'attestation', 'other'));
+ALTER TABLE link ADD COLUMN platform TEXT;
+ALTER TABLE link ADD COLUMN described TEXT;
+UPDATE link SET
+  entry=CASE
+    WHEN json_extract(descriptor, '$.annotations."vnd.docker.reference.type"')='attestation-manifest' THEN 'attestation'
+    WHEN json_extract(descriptor, '$.annotations."vnd.docker.reference.type"') IS NOT NULL THEN 'other'
+    WHEN json_extract(descriptor, '$.platform.os')='unknown'
+      AND json_extract(descriptor, '$.platform.architecture')='unknown' THEN 'other'
+    WHEN json_extract(descriptor, '$.mediaType') IN ('application/vnd.oci.image.index.v1+json',
+      'application/vnd.docker.distribution.manifest.list.v2+json') THEN 'index'
+    ELSE 'image' END,
+  platform=json_extract(descriptor, '$.platform'),
+  described=json_extract(descriptor, '$.annotations."vnd.docker.reference.digest"')
+WHERE role='manifest';
+CREATE INDEX link_by_described ON link(described) WHERE described IS NOT NULL;
+)sql";
+
 // The script at position n takes a database from user_version n to n + 1; released ones never change.
-constexpr std::array<const char*, 1> kMigrations = {kVersion1};
+constexpr std::array<const char*, 2> kMigrations = {kVersion1, kVersion2};
 
 void migrate(Database& database) {
   const auto version = [&] {

@@ -64,6 +64,8 @@ std::string strip_parameters(std::string_view content_type) {
 
 namespace {
 
+const std::string kReferenceType = "vnd.docker.reference.type";
+
 std::map<std::string, std::string> find_string_map(const Json& object, std::string_view key) {
   std::map<std::string, std::string> values;
   const Json* members = base::find_object(object, key);
@@ -101,8 +103,30 @@ Json to_json(const Descriptor& descriptor) {
   return object;
 }
 
+nlohmann::ordered_json to_ordered_json(const Descriptor& descriptor) {
+  nlohmann::ordered_json object = {
+      {"mediaType", descriptor.media_type}, {"digest", descriptor.digest.to_string()}, {"size", descriptor.size_bytes}};
+  if (!descriptor.urls.empty()) object["urls"] = descriptor.urls;
+  if (!descriptor.annotations.empty()) object["annotations"] = descriptor.annotations;
+  if (descriptor.platform) object["platform"] = to_ordered_json(*descriptor.platform);
+  if (!descriptor.artifact_type.empty()) object["artifactType"] = descriptor.artifact_type;
+  return object;
+}
+
+EntryKind entry_kind(const Descriptor& entry) {
+  const auto type = entry.annotations.find(kReferenceType);
+  if (type != entry.annotations.end() && type->second == "attestation-manifest") return EntryKind::kAttestation;
+  if (is_attestation(entry)) return EntryKind::kOther;
+  return media_type::is_index(entry.media_type) ? EntryKind::kIndex : EntryKind::kImage;
+}
+
+std::string described_digest(const Descriptor& entry) {
+  const auto digest = entry.annotations.find("vnd.docker.reference.digest");
+  return digest == entry.annotations.end() ? std::string() : digest->second;
+}
+
 bool is_attestation(const Descriptor& descriptor) {
-  if (descriptor.annotations.contains("vnd.docker.reference.type")) return true;
+  if (descriptor.annotations.contains(kReferenceType)) return true;
   return descriptor.platform && descriptor.platform->os == "unknown" && descriptor.platform->architecture == "unknown";
 }
 

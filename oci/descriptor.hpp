@@ -54,9 +54,22 @@ struct Descriptor {
 Descriptor descriptor_from_json(const nlohmann::json& object);
 // mediaType, digest and size always; other members only if they are not empty.
 nlohmann::json to_json(const Descriptor& descriptor);
+// The same with the members in the order of the OCI structures, as Docker's clients see them.
+nlohmann::ordered_json to_ordered_json(const Descriptor& descriptor);
 
 // An entry that describes another one instead of being an image: annotated vnd.docker.reference.type, or platform
 // unknown/unknown. Never selected as an image.
 bool is_attestation(const Descriptor& descriptor);
+
+// What an index says that an entry is, whatever it turns out to be.
+enum class EntryKind {
+  kImage,
+  kIndex,
+  kAttestation,  // what BuildKit adds for an image, annotated "attestation-manifest"
+  kOther,        // otherwise no image: is_attestation()
+};
+EntryKind entry_kind(const Descriptor& entry);
+// The digest, as text, of what the entry describes (vnd.docker.reference.digest); empty if it does not say.
+std::string described_digest(const Descriptor& entry);
 
 }  // namespace lighterd::oci

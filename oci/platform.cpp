@@ -451,6 +451,14 @@ Json to_json(const Platform& platform) {
   return object;
 }
 
+nlohmann::ordered_json to_ordered_json(const Platform& platform) {
+  nlohmann::ordered_json object = {{"architecture", platform.architecture}, {"os", platform.os}};
+  if (!platform.os_version.empty()) object["os.version"] = platform.os_version;
+  if (!platform.os_features.empty()) object["os.features"] = platform.os_features;
+  if (!platform.variant.empty()) object["variant"] = platform.variant;
+  return object;
+}
+
 PlatformMatcher PlatformMatcher::only(const Platform& platform) {
   const Platform wanted = normalize(platform);
   Vector vector(wanted);

@@ -40,6 +40,8 @@ std::string to_string(const Platform& platform);
 // kInvalidArgument for wrong types only. Printing leaves empty members out.
 Platform platform_from_json(const nlohmann::json& object);
 nlohmann::json to_json(const Platform& platform);
+// As Docker's clients see it: in the order of the OCI structure, architecture and os also if they are empty.
+nlohmann::ordered_json to_ordered_json(const Platform& platform);
 
 // An ordered list of acceptable platforms. rank: 0 is best, nothing is no match.
 class PlatformMatcher {

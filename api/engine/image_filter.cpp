@@ -33,7 +33,7 @@ ImageFilter::ImageFilter(const Filters& filters, imagestore::ImageStore& images,
   dangling_ = filters.find_bool("dangling");
   add_labels(filters, "label", true);
   add_labels(filters, "label!", false);
-  for (const auto& value : filters.values("until")) created_before_.push_back(parse_until(value, now));
+  for (const auto& value : filters.values("until")) added_before_.push_back(parse_until(value, now));
   for (const auto& name : filters.values("before")) created_before_.push_back(created_of(images.get_image(name)));
   for (const auto& name : filters.values("since")) created_after_.push_back(created_of(images.get_image(name)));
 }
@@ -88,7 +88,8 @@ bool ImageFilter::matches_labels(const ImageRecord& image) const {
 bool ImageFilter::matches_times(const ImageRecord& image) const {
   const base::Timestamp created = created_of(image);
   return std::ranges::all_of(created_before_, [&](base::Timestamp time) { return created < time; }) &&
-         std::ranges::all_of(created_after_, [&](base::Timestamp time) { return created > time; });
+         std::ranges::all_of(created_after_, [&](base::Timestamp time) { return created > time; }) &&
+         std::ranges::all_of(added_before_, [&](base::Timestamp time) { return image.added_at < time; });
 }
 
 }  // namespace lighterd::api

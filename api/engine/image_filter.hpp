@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which images the list shows, and which of their names (engine-api.md section 6.1).
+// Which images the list shows, and which of their names (engine-api.md section 6.1). `before` and `since` compare what
+// the images' configs say, `until` when they came here.
 #pragma once
 
 #include <optional>
@@ -36,6 +37,7 @@ class ImageFilter {
   std::vector<Label> labels_;
   std::vector<base::Timestamp> created_before_;
   std::vector<base::Timestamp> created_after_;
+  std::vector<base::Timestamp> added_before_;  // to the store
 };
 
 }  // namespace lighterd::api

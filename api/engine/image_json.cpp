@@ -37,21 +37,11 @@ std::vector<std::string> repo_digests(const ImageRecord& image) {
 }  // namespace
 
 Ordered platform_json(const oci::Platform& platform) {
-  Ordered object = {{"architecture", platform.architecture}, {"os", platform.os}};
-  if (!platform.os_version.empty()) object["os.version"] = platform.os_version;
-  if (!platform.os_features.empty()) object["os.features"] = platform.os_features;
-  if (!platform.variant.empty()) object["variant"] = platform.variant;
-  return object;
+  return oci::to_ordered_json(platform);
 }
 
 Ordered descriptor_json(const oci::Descriptor& descriptor) {
-  Ordered object = {
-      {"mediaType", descriptor.media_type}, {"digest", descriptor.digest.to_string()}, {"size", descriptor.size_bytes}};
-  if (!descriptor.urls.empty()) object["urls"] = descriptor.urls;
-  if (!descriptor.annotations.empty()) object["annotations"] = descriptor.annotations;
-  if (descriptor.platform) object["platform"] = platform_json(*descriptor.platform);
-  if (!descriptor.artifact_type.empty()) object["artifactType"] = descriptor.artifact_type;
-  return object;
+  return oci::to_ordered_json(descriptor);
 }
 
 // ---- List
@@ -251,17 +241,11 @@ Ordered root_fs_json(const oci::ImageConfig& config) {
   return root_fs;
 }
 
-Ordered identity_json(const std::vector<std::string>& pulled_from) {
-  Ordered pulls = Ordered::array();
-  for (const std::string& repository : pulled_from) pulls.push_back({{"Repository", repository}});
-  return {{"Pull", std::move(pulls)}};
-}
-
 void add_content(Ordered& object, const InspectedImage& inspected, ApiVersion version) {
   if (version.is_at_least(48)) object["Descriptor"] = descriptor_json(inspected.descriptor);
   if (!inspected.manifests_json.empty()) object["Manifests"] = Ordered::parse(inspected.manifests_json);
-  if (version.is_at_least(53) && !inspected.pulled_from.empty())
-    object["Identity"] = identity_json(inspected.pulled_from);
+  if (version.is_at_least(53) && !inspected.identity_json.empty())
+    object["Identity"] = Ordered::parse(inspected.identity_json);
 }
 
 }  // namespace

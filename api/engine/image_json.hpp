@@ -33,8 +33,8 @@ struct InspectedImage {
   oci::Descriptor descriptor;  // its digest is the Id shown
   oci::ImageConfig config;     // of the platform shown; empty if none is here
   std::int64_t size_bytes = 0;
-  std::vector<std::string> pulled_from;  // "docker.io/library/alpine"
-  std::string manifests_json;            // empty: not asked for
+  std::string identity_json;   // empty: not known
+  std::string manifests_json;  // empty: not asked for
 };
 std::string inspect_json(const InspectedImage& inspected, ApiVersion version);
 

@@ -5,6 +5,7 @@
 
 #include "api/engine/endpoints.hpp"
 #include "api/engine/image_events.hpp"
+#include "api/engine/image_variant.hpp"
 #include "api/engine/parameters.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -75,12 +76,23 @@ std::string familiar_name(const std::string& name) {
   return argument.id ? argument.id->to_string() : argument.reference->with_default_tag().familiar();
 }
 
-void require_no_platforms(const EngineCall& call, Force force) {
-  if (call.version.is_before(50) || list_json_platforms(call.parameters, "platforms").empty()) return;
+// Of several that one platform stands for, the best. An image of which all platforms go stays, with its names.
+void delete_platforms(EngineCall& call, const std::vector<oci::Platform>& platforms, Force force) {
   if (force == Force::kNo)
     throw Error(ErrorCode::kInvalidArgument,
                 "Content will be removed from all images referencing this variant. Use \u2014-force to force delete.");
-  throw Error(ErrorCode::kNotImplemented, "removing single platforms of an image is not implemented yet");
+  imagestore::ImageStore& images = call.services.images;
+  const ImageRecord image = images.get_image(call.name());
+  std::vector<oci::Digest> manifests;
+  for (const oci::Platform& platform : platforms) {
+    const auto matcher = oci::PlatformMatcher::only_strict(platform);
+    const auto digest = get_variant(images, image, matcher, platform, call.name()).descriptor.digest;
+    if (std::ranges::find(manifests, digest) == manifests.end()) manifests.push_back(digest);
+  }
+  nlohmann::ordered_json items = nlohmann::ordered_json::array();
+  for (const oci::Digest& digest : images.remove_variants(manifests))
+    items.push_back({{"Deleted", digest.to_string()}});
+  send_json(call, 200, items.dump());
 }
 
 // Of what was planned, only what was still there: of several clients that remove the same, one does.
@@ -97,7 +109,10 @@ void images_delete(EngineCall& call) {
   call.subject = call.name();
   if (base::trim(call.name()).empty()) throw Error(ErrorCode::kInvalidArgument, "image name cannot be blank");
   const Force force = get_bool(call.parameters, "force") ? Force::kYes : Force::kNo;
-  require_no_platforms(call, force);
+  if (call.version.is_at_least(50)) {
+    const auto platforms = list_json_platforms(call.parameters, "platforms");
+    if (!platforms.empty()) return delete_platforms(call, platforms, force);
+  }
   const Removal removal = plan(call, force);
   const imagestore::RemovalResult result = call.services.images.remove(removal);
   if (result.removed_names.empty() && !result.image_removed)

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "api/engine/endpoints.hpp"
+#include "api/engine/image_identity.hpp"
 #include "api/engine/image_json.hpp"
 #include "api/engine/image_variant.hpp"
 #include "api/engine/manifest_summary.hpp"
@@ -22,21 +23,14 @@ oci::ImageConfig empty_config() {
   return config;
 }
 
-// The repositories of the image's names that the image is known to come from.
-std::vector<std::string> list_origins(const EngineServices& services, const imagestore::ImageRecord& image) {
-  std::vector<std::string> origins;
-  for (const oci::RepositoryName& name : image.repositories()) {
-    const auto sources = services.content.list_sources(image.target.digest, name.domain());
-    if (std::ranges::find(sources, name.path()) != sources.end()) origins.push_back(name.to_string());
-  }
-  return origins;
-}
-
 // The platform's blobs, and the index that leads to it.
 std::int64_t packed_size(const EngineServices& services, const imagestore::ImageRecord& image,
-                         const oci::Descriptor& manifest) {
-  const auto here = measure_variant(services.content, manifest, read_manifest(services.content, manifest));
-  return here.present_bytes + (manifest.digest == image.target.digest ? 0 : image.target.size_bytes);
+                         const oci::Digest& manifest) {
+  std::int64_t bytes = manifest == image.target.digest ? 0 : image.target.size_bytes;
+  const auto entries = services.images.list_entries(image.target.digest);
+  const auto entry = std::ranges::find(entries, manifest, &imagestore::ManifestEntry::digest);
+  if (entry != entries.end()) bytes += entry->content_bytes;
+  return bytes;
 }
 
 void show_platform(const EngineCall& call, const oci::Platform& platform, InspectedImage& inspected) {
@@ -45,7 +39,7 @@ void show_platform(const EngineCall& call, const oci::Platform& platform, Inspec
   inspected.descriptor = variant.descriptor;
   if (!inspected.descriptor.platform) inspected.descriptor.platform = variant.platform;
   inspected.config = read_config(call.services.content, variant.config);
-  inspected.size_bytes = packed_size(call.services, inspected.image, variant.descriptor);
+  inspected.size_bytes = packed_size(call.services, inspected.image, variant.descriptor.digest);
 }
 
 void show_image(const EngineCall& call, InspectedImage& inspected) {
@@ -69,7 +63,7 @@ void images_inspect(EngineCall& call) {
   InspectedImage inspected{.image = std::move(image),
                            .descriptor = std::move(target),
                            .config = empty_config(),
-                           .pulled_from = {},
+                           .identity_json = {},
                            .manifests_json = {}};
   if (platform) {
     show_platform(call, *platform, inspected);
@@ -77,8 +71,10 @@ void images_inspect(EngineCall& call) {
     show_image(call, inspected);
   }
   if (manifests)
-    inspected.manifests_json = manifest_summaries_json(call.services.content, call.services.images, inspected.image);
-  if (call.version.is_at_least(53)) inspected.pulled_from = list_origins(call.services, inspected.image);
+    append_manifest_summaries(inspected.manifests_json,
+                              call.services.images.list_entries(inspected.image.target.digest));
+  if (call.version.is_at_least(53))
+    inspected.identity_json = identity_json(call.services.content, inspected.image, inspected.image.target.digest);
   send_json(call, 200, inspect_json(inspected, call.version));
 }
 

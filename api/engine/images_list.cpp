@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <map>
+#include <span>
+
 #include "api/engine/endpoints.hpp"
 #include "api/engine/image_filter.hpp"
+#include "api/engine/image_identity.hpp"
 #include "api/engine/image_json.hpp"
 #include "api/engine/manifest_summary.hpp"
 #include "api/engine/parameters.hpp"
@@ -18,14 +23,15 @@ struct ListOptions {
   Filters filters;
   bool shared_size = false;
   bool manifests = false;
+  bool identity = false;
 };
 
 ListOptions parse_options(const EngineCall& call) {
   ListOptions options{.filters = Filters::parse(get_text(call.parameters, "filters"))};
   options.shared_size = call.version.is_at_least(42) && get_bool(call.parameters, "shared-size");
   options.manifests = call.version.is_at_least(47) && get_bool(call.parameters, "manifests");
-  const bool identity = call.version.is_at_least(54) && get_bool(call.parameters, "identity");
-  if (identity && !options.manifests)
+  options.identity = call.version.is_at_least(54) && get_bool(call.parameters, "identity");
+  if (options.identity && !options.manifests)
     throw Error(ErrorCode::kInvalidArgument, "conflicting options: identity requires manifests=1");
   const std::string pattern = get_text(call.parameters, "filter");
   if (call.version.is_before(25) && !pattern.empty() && !options.filters.has("reference"))
@@ -33,15 +39,53 @@ ListOptions parse_options(const EngineCall& call) {
   return options;
 }
 
-// Nothing for an image that was removed after it was listed.
-std::optional<std::string> find_manifests(const EngineServices& services, const ImageRecord& image) {
-  try {
-    return manifest_summaries_json(services.content, services.images, image);
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::kNotFound) return std::nullopt;
-    throw;
+using Shared = std::map<oci::Digest, std::int64_t>;
+
+// The items of one list, with what is read for some hundred of them at once.
+class ListBody {
+ public:
+  ListBody(const EngineCall& call, const ListOptions& options) : call_(call), options_(options) {}
+
+  std::string write(const std::vector<ImageRecord>& images) {
+    constexpr std::size_t kBatch = 256;
+    if (options_.shared_size) shared_ = shared_sizes(call_.services.content, call_.services.images, images);
+    for (std::size_t from = 0; from < images.size(); from += kBatch)
+      write_batch(std::span(images).subspan(from, std::min(kBatch, images.size() - from)));
+    return std::move(body_) + "]";
   }
-}
+
+ private:
+  void write_batch(std::span<const ImageRecord> images) {
+    std::vector<std::vector<imagestore::ManifestEntry>> entries;
+    if (options_.manifests) {
+      std::vector<oci::Digest> digests;
+      for (const ImageRecord& image : images) digests.push_back(image.target.digest);
+      entries = call_.services.images.list_entries(digests);
+    }
+    for (std::size_t i = 0; i < images.size(); ++i) {
+      ListItemExtras extras;
+      if (options_.shared_size) extras.shared_bytes = shared_.at(images[i].target.digest);
+      if (options_.manifests) write_manifests(extras.manifests_json, images[i], entries[i]);
+      if (body_.size() > 1) body_ += ',';
+      append_list_item(body_, images[i], extras, call_.version);
+    }
+  }
+
+  void write_manifests(std::string& out, const ImageRecord& image,
+                       const std::vector<imagestore::ManifestEntry>& entries) const {
+    FindIdentity find_identity;
+    if (options_.identity)
+      find_identity = [&](const oci::Digest& manifest) {
+        return identity_json(call_.services.content, image, manifest);
+      };
+    append_manifest_summaries(out, entries, find_identity);
+  }
+
+  const EngineCall& call_;
+  const ListOptions& options_;
+  Shared shared_;
+  std::string body_ = "[";
+};
 
 }  // namespace
 
@@ -49,24 +93,8 @@ void images_list(EngineCall& call) {
   const ListOptions options = parse_options(call);
   const ImageFilter filter(options.filters, call.services.images, base::now());
   auto images = call.services.images.list_images();
-  std::map<oci::Digest, std::int64_t> shared;
-  if (options.shared_size) shared = shared_sizes(call.services.content, call.services.images, images);
-
-  std::string body = "[";
-  for (ImageRecord& image : images) {
-    if (!filter.accepts(image)) continue;
-    ListItemExtras extras;
-    if (options.shared_size) extras.shared_bytes = shared.at(image.target.digest);
-    if (options.manifests) {
-      auto manifests = find_manifests(call.services, image);
-      if (!manifests) continue;
-      extras.manifests_json = *std::move(manifests);
-    }
-    if (body.size() > 1) body += ',';
-    append_list_item(body, image, extras, call.version);
-  }
-  body += ']';
-  send_json(call, 200, std::move(body));
+  std::erase_if(images, [&](ImageRecord& image) { return !filter.accepts(image); });
+  send_json(call, 200, ListBody(call, options).write(images));
 }
 
 }  // namespace lighterd::api

@@ -1,132 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/engine/manifest_summary.hpp"
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
-#include <set>
-
-#include "api/engine/image_json.hpp"
-#include "api/engine/stored_content.hpp"
-#include "base/error.hpp"
+#include "api/engine/json_text.hpp"
 
 namespace lighterd::api {
 
-using imagestore::ContentStore;
 using imagestore::ImageRecord;
-using imagestore::ImageVariant;
-using Ordered = nlohmann::ordered_json;
+using imagestore::ManifestEntry;
 
 namespace {
 
-// The entries of an index and of the indexes in it that are here, in order.
-void collect_entries(const ContentStore& content, const oci::Index& index, int depth,
-                     std::vector<oci::Descriptor>& entries) {
-  for (const oci::Descriptor& entry : index.manifests) {
-    if (entries.size() >= oci::kMaxDescriptors) return;
-    if (!oci::media_type::is_index(entry.media_type)) {
-      entries.push_back(entry);
-      continue;
-    }
-    if (depth >= oci::kMaxIndexDepth) continue;
-    try {
-      const oci::Document nested = read_document(content, entry);
-      if (const auto* below = std::get_if<oci::Index>(&nested)) collect_entries(content, *below, depth + 1, entries);
-    } catch (const base::Error& error) {
-      // Its platforms were not wanted: it was not fetched.
-      if (error.code() != base::ErrorCode::kNotFound) throw;
-    }
+constexpr std::string_view kind_name(ManifestEntry::Kind kind) {
+  switch (kind) {
+    case ManifestEntry::Kind::kImage:
+      return "image";
+    case ManifestEntry::Kind::kAttestation:
+      return "attestation";
+    case ManifestEntry::Kind::kOther:
+      return "unknown";
   }
+  return "unknown";
 }
 
-std::vector<oci::Descriptor> list_entries(const ContentStore& content, const ImageRecord& image) {
-  if (!oci::media_type::is_index(image.target.media_type)) return {image.target};
-  const oci::Document document = read_document(content, image.target);
-  std::vector<oci::Descriptor> entries;
-  if (const auto* index = std::get_if<oci::Index>(&document)) collect_entries(content, *index, 1, entries);
-  return entries;
+// Layers are not unpacked, and there are no containers.
+void append_image_data(std::string& out, const ManifestEntry& entry, const FindIdentity& find_identity) {
+  out.append(R"(,"ImageData":{"Platform":)").append(entry.platform_json);
+  const std::string identity = find_identity ? find_identity(entry.digest) : std::string();
+  if (!identity.empty()) out.append(R"(,"Identity":)").append(identity);
+  out += R"(,"Size":{"Unpacked":0},"Containers":[]})";
 }
 
-Ordered summary(const oci::Descriptor& entry, const VariantContent& here, const char* kind) {
-  return {{"ID", entry.digest.to_string()},
-          {"Descriptor", descriptor_json(entry)},
-          {"Available", here.is_complete},
-          {"Size", {{"Content", here.present_bytes}, {"Total", here.present_bytes}}},
-          {"Kind", kind}};
-}
-
-Ordered image_summary(const oci::Descriptor& entry, const VariantContent& here, const oci::Platform& platform) {
-  Ordered object = summary(entry, here, "image");
-  object["ImageData"] = {
-      {"Platform", platform_json(platform)}, {"Size", {{"Unpacked", 0}}}, {"Containers", Ordered::array()}};
-  return object;
-}
-
-VariantContent measure_other(ContentStore& content, const oci::Descriptor& entry) {
-  if (!content.find_blob(entry.digest)) return {.is_complete = false, .present_bytes = 0};
-  const oci::Document document = read_document(content, entry);
-  if (const auto* manifest = std::get_if<oci::Manifest>(&document)) return measure_variant(content, entry, *manifest);
-  return {};
-}
-
-Ordered summarize(ContentStore& content, const oci::Descriptor& entry, const ImageVariant* variant) {
-  if (variant != nullptr && !oci::is_attestation(entry))
-    return image_summary(entry, measure_variant(content, entry, read_manifest(content, variant->descriptor)),
-                         variant->platform);
-  const VariantContent here = measure_other(content, entry);
-  if (const auto type = entry.annotations.find("vnd.docker.reference.type"); type != entry.annotations.end()) {
-    if (type->second != "attestation-manifest") return summary(entry, here, "unknown");
-    Ordered object = summary(entry, here, "attestation");
-    const auto subject = entry.annotations.find("vnd.docker.reference.digest");
-    object["AttestationData"]["For"] = subject == entry.annotations.end() ? "" : subject->second;
-    return object;
-  }
-  if (!entry.platform || oci::is_attestation(entry)) return summary(entry, here, "unknown");
-  return image_summary(entry, here, *entry.platform);
-}
-
-// Manifests, configs and layers of its platforms.
-std::vector<oci::Digest> list_parts(const ContentStore& content, imagestore::ImageStore& images,
-                                    const oci::Digest& image) {
-  std::vector<oci::Digest> parts;
-  try {
-    for (const ImageVariant& variant : images.list_variants(image)) {
-      const oci::Manifest manifest = read_manifest(content, variant.descriptor);
-      parts.push_back(variant.descriptor.digest);
-      parts.push_back(manifest.config.digest);
-      for (const oci::Descriptor& layer : manifest.layers) parts.push_back(layer.digest);
-    }
-  } catch (const base::Error& error) {
-    if (error.code() != base::ErrorCode::kNotFound) throw;
-  }
-  return parts;
+// Lists have tens of thousands of these: no JSON value is made of what is JSON already.
+void append_summary(std::string& out, const ManifestEntry& entry, const FindIdentity& find_identity) {
+  const std::string bytes = std::to_string(entry.content_bytes);
+  out.append(R"({"ID":")").append(entry.digest.to_string());
+  out.append(R"(","Descriptor":)").append(entry.descriptor_json);
+  out.append(R"(,"Available":)").append(entry.is_complete ? "true" : "false");
+  out.append(R"(,"Size":{"Content":)").append(bytes).append(R"(,"Total":)").append(bytes);
+  out.append(R"(},"Kind":")").append(kind_name(entry.kind)).append("\"");
+  if (entry.kind == ManifestEntry::Kind::kImage) append_image_data(out, entry, find_identity);
+  if (entry.kind == ManifestEntry::Kind::kAttestation)
+    out.append(R"(,"AttestationData":{"For":)").append(json_string(entry.described)).append("}");
+  out += '}';
 }
 
 }  // namespace
 
-std::string manifest_summaries_json(ContentStore& content, imagestore::ImageStore& images, const ImageRecord& image) {
-  const auto variants = images.list_variants(image.target.digest);
-  Ordered summaries = Ordered::array();
-  for (const oci::Descriptor& entry : list_entries(content, image)) {
-    const auto variant =
-        std::ranges::find(variants, entry.digest, [](const ImageVariant& v) { return v.descriptor.digest; });
-    summaries.push_back(summarize(content, entry, variant == variants.end() ? nullptr : &*variant));
+void append_manifest_summaries(std::string& out, const std::vector<ManifestEntry>& entries,
+                               const FindIdentity& find_identity) {
+  out += '[';
+  for (const ManifestEntry& entry : entries) {
+    if (&entry != entries.data()) out += ',';
+    append_summary(out, entry, find_identity);
   }
-  return summaries.dump(-1, ' ', false, Ordered::error_handler_t::replace);
+  out += ']';
 }
 
-std::map<oci::Digest, std::int64_t> shared_sizes(ContentStore& content, imagestore::ImageStore& images,
+std::map<oci::Digest, std::int64_t> shared_sizes(imagestore::ContentStore& /*content*/, imagestore::ImageStore& images,
                                                  const std::vector<ImageRecord>& all) {
-  std::map<oci::Digest, std::set<oci::Digest>> owners;
-  for (const ImageRecord& image : all)
-    for (const oci::Digest& digest : list_parts(content, images, image.target.digest))
-      owners[digest].insert(image.target.digest);
-  std::map<oci::Digest, std::int64_t> shared;
-  for (const ImageRecord& image : all) shared[image.target.digest] = 0;
-  for (const auto& [digest, sharers] : owners) {
-    if (sharers.size() < 2) continue;
-    const auto blob = content.find_blob(digest);
-    for (const oci::Digest& image : sharers) shared[image] += blob ? blob->size_bytes : 0;
-  }
+  auto shared = images.shared_bytes();
+  for (const ImageRecord& image : all) shared.try_emplace(image.target.digest, 0);
   return shared;
 }
 

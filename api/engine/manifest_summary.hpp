@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The platforms of an image, present or not, as `Manifests` shows them (engine-api.md section 6.1), and what images
-// share. Both read documents from the store: only for who asks.
+// The manifests of an image, present or not, as `Manifests` shows them (engine-api.md section 6.1), and what images
+// share.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -13,12 +14,14 @@
 
 namespace lighterd::api {
 
-// A JSON array, in the order of the index; of an image without index it has one element.
-std::string manifest_summaries_json(imagestore::ContentStore& content, imagestore::ImageStore& images,
-                                    const imagestore::ImageRecord& image);
+// The Identity of a platform's manifest as JSON; empty if nothing is known.
+using FindIdentity = std::function<std::string(const oci::Digest& manifest)>;
 
-// By image: bytes of present manifests, configs and layers that another image of `all` has as well. An image that is
-// removed meanwhile is passed over.
+// Appends a JSON array in the order of the entries. Without find_identity there is no Identity in it.
+void append_manifest_summaries(std::string& out, const std::vector<imagestore::ManifestEntry>& entries,
+                               const FindIdentity& find_identity = {});
+
+// By image: bytes of present content that another image has as well.
 std::map<oci::Digest, std::int64_t> shared_sizes(imagestore::ContentStore& content, imagestore::ImageStore& images,
                                                  const std::vector<imagestore::ImageRecord>& all);
 

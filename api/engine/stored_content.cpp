@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/engine/stored_content.hpp"
 
-#include <set>
 #include <utility>
 
 #include "base/error.hpp"
@@ -40,19 +39,6 @@ oci::Manifest read_manifest(const imagestore::ContentStore& content, const oci::
 
 oci::ImageConfig read_config(const imagestore::ContentStore& content, const oci::Digest& digest) {
   return from_store(digest, [&] { return oci::parse_image_config(content.read_blob(digest, oci::kMaxConfigBytes)); });
-}
-
-VariantContent measure_variant(imagestore::ContentStore& content, const oci::Descriptor& descriptor,
-                               const oci::Manifest& manifest) {
-  VariantContent result;
-  std::set<oci::Digest> digests = {descriptor.digest, manifest.config.digest};
-  for (const oci::Descriptor& layer : manifest.layers) digests.insert(layer.digest);
-  for (const oci::Digest& digest : digests) {
-    const auto blob = content.find_blob(digest);
-    if (blob) result.present_bytes += blob->size_bytes;
-    result.is_complete = result.is_complete && blob.has_value();
-  }
-  return result;
 }
 
 }  // namespace lighterd::api

@@ -47,6 +47,33 @@ TestImage make_image(const ImageOptions& options) {
           std::move(layers)};
 }
 
+TestImage make_attestation(const TestImage& subject, const std::string& predicate_type) {
+  const std::string subject_digest = subject.manifest.digest.to_string();
+  const json statement_json = {{"_type", "https://in-toto.io/Statement/v0.1"},
+                               {"predicateType", predicate_type},
+                               {"subject", json::array({{{"name", subject_digest}}})}};
+  std::string statement = statement_json.dump();
+  auto layer = descriptor_of("application/vnd.in-toto+json", statement);
+  layer.annotations["in-toto.io/predicate-type"] = predicate_type;
+  const json config = {{"os", "unknown"},
+                       {"architecture", "unknown"},
+                       {"rootfs", {{"type", "layers"}, {"diff_ids", json::array({layer.digest.to_string()})}}}};
+  std::string config_bytes = config.dump();
+  const auto config_descriptor = descriptor_of(oci::media_type::kOciConfig, config_bytes);
+  const json manifest = {{"schemaVersion", 2},
+                         {"mediaType", oci::media_type::kOciManifest},
+                         {"config", oci::to_json(config_descriptor)},
+                         {"layers", json::array({oci::to_json(layer)})}};
+  std::string manifest_bytes = manifest.dump();
+  auto manifest_descriptor = descriptor_of(oci::media_type::kOciManifest, manifest_bytes);
+  manifest_descriptor.annotations = {{"vnd.docker.reference.type", "attestation-manifest"},
+                                     {"vnd.docker.reference.digest", subject_digest}};
+  std::vector<std::pair<oci::Descriptor, std::string>> layers;
+  layers.emplace_back(std::move(layer), std::move(statement));
+  return {std::move(manifest_descriptor), std::move(manifest_bytes), config_descriptor, std::move(config_bytes),
+          std::move(layers)};
+}
+
 std::pair<oci::Descriptor, std::string> make_index(const std::vector<std::pair<TestImage, oci::Platform>>& images) {
   json index = {{"schemaVersion", 2}, {"mediaType", oci::media_type::kOciIndex}, {"manifests", json::array()}};
   for (const auto& [image, platform] : images) {
@@ -120,6 +147,10 @@ imagestore::NameChange TestStore::publish_index(const std::pair<oci::Descriptor,
   }
   publication.name = oci::parse_reference(name).with_default_tag();
   return images_->publish(publication);
+}
+
+void TestStore::execute(const std::string& script) {
+  imagestore::Database(layout_->database(), imagestore::Database::Mode::kWriter).execute(script);
 }
 
 std::vector<std::string> TestStore::files() const {

@@ -32,6 +32,8 @@ struct ImageOptions {
 std::string make_content(std::int64_t bytes);
 oci::Descriptor descriptor_of(std::string_view media_type, std::string_view bytes);
 TestImage make_image(const ImageOptions& options = {});
+// What BuildKit adds to an index for an image, with one statement; its descriptor says what it is about.
+TestImage make_attestation(const TestImage& subject, const std::string& predicate_type = "https://example.com/p/v1");
 // An OCI index over the images' manifests, each with its platform.
 std::pair<oci::Descriptor, std::string> make_index(const std::vector<std::pair<TestImage, oci::Platform>>& images);
 
@@ -53,6 +55,8 @@ class TestStore {
   // An index with those of its images that are `present`.
   imagestore::NameChange publish_index(const std::pair<oci::Descriptor, std::string>& index,
                                        const std::vector<TestImage>& present, const std::string& name);
+  // Changes the index behind the store's back.
+  void execute(const std::string& script);
   // Blob files on disk, sorted.
   std::vector<std::string> files() const;
 

@@ -90,13 +90,22 @@ def _check_files(index: sqlite3.Connection, data_root: Path) -> None:
 
 
 def _check_images(index: sqlite3.Connection) -> None:
-    """Every image has the manifest that it shows, with its config and all of its layers."""
+    """The manifest that an image shows is here with its config and all of its layers; it shows one if it has one."""
     missing = index.execute("""
         SELECT image.digest, link.role, link.child FROM image JOIN link ON link.parent=image.manifest
         WHERE link.role IN ('config', 'layer') AND NOT EXISTS(SELECT 1 FROM blob WHERE blob.digest=link.child)
     """).fetchall()
     assert missing == [], "images that are visible but not complete"
-    assert _column(index, "SELECT digest FROM image WHERE manifest IS NULL") == []
+    hidden = index.execute("""
+        SELECT image.digest FROM image JOIN link ON link.parent=image.digest JOIN manifest ON manifest.digest=link.child
+        WHERE image.manifest IS NULL AND manifest.kind='image' AND manifest.missing=0 AND link.entry='image'
+    """).fetchall()
+    assert hidden == [], "images that do not show a platform that is here"
+    counted = index.execute("""
+        SELECT digest FROM manifest WHERE missing<>(SELECT count(DISTINCT child) FROM link
+            WHERE parent=manifest.digest AND role<>'manifest' AND child NOT IN (SELECT digest FROM blob))
+    """).fetchall()
+    assert counted == [], "manifests that miss something else than they say"
     unverified = index.execute("""
         SELECT image.digest, link.child FROM image JOIN manifest ON manifest.digest=image.manifest
         JOIN link ON link.parent=image.manifest

@@ -171,13 +171,13 @@ TEST_F(Inspect, UnknownAndUnparsableNames) {
   }
 }
 
-TEST_F(Inspect, IdentityNamesTheOrigin) {
+TEST_F(Inspect, IdentityNamesTheOrigin) {  // without the port, as dockerd does
   const TestImage image = make_image();
   store_.publish(image, "localhost:5000/a:1");
   store_.images().tag(image.manifest.digest, oci::parse_reference("a:1"));
   store_.content().add_source({image.manifest.digest}, {"localhost:5000", "a"});
   EXPECT_FALSE(Json::parse(body("1.52")).contains("Identity"));
-  EXPECT_EQ(Json::parse(body("1.53"))["Identity"], Json::parse(R"({"Pull":[{"Repository":"localhost:5000/a"}]})"));
+  EXPECT_EQ(Json::parse(body("1.53"))["Identity"], Json::parse(R"({"Pull":[{"Repository":"localhost/a"}]})"));
 }
 
 class History : public EngineTest {};

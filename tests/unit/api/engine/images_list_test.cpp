@@ -150,9 +150,9 @@ TEST_F(List, TimeFilters) {
   const std::pair<const char*, Names> table[] = {{R"({"before":["middle:1"]})", {"old:1"}},
                                                  {R"({"since":["middle:1"]})", {"new:1"}},
                                                  {R"({"since":["old:1"],"before":["new:1"]})", {"middle:1"}},
-                                                 {R"({"until":["2021-06-01"]})", {"middle:1", "old:1"}},
-                                                 {R"({"until":["1"]})", {}},
-                                                 {R"({"until":["1h"]})", {"new:1", "middle:1", "old:1"}}};
+                                                 {R"({"until":["2021-06-01"]})", {}},
+                                                 {R"({"until":["1h"]})", {}},
+                                                 {R"({"until":["-1h"]})", {"new:1", "middle:1", "old:1"}}};
   for (const auto& [json, expected] : table) EXPECT_EQ(names(filters(json)), expected) << json;
 
   const FakeResponse unknown = get("/images/json" + filters(R"({"since":["nope"]})"));
@@ -215,6 +215,19 @@ TEST_F(List, ManifestsShowEveryPlatformPresentOrNot) {
   EXPECT_EQ(manifests[2]["Kind"], "attestation");
   EXPECT_FALSE(manifests[2].contains("ImageData"));
   EXPECT_EQ(manifests[2]["AttestationData"]["For"], amd64.manifest.digest.to_string());
+}
+
+TEST_F(List, IdentityIsOfEachManifestThatIsAskedFor) {
+  const TestImage image = make_image();
+  store_.publish(image, "localhost:5000/team/a:1");
+  store_.content().add_source({image.manifest.digest}, {"localhost:5000", "team/a"});
+  const auto image_data = [&](const std::string& version, const std::string& query) {
+    return get_json("/v" + version + "/images/json?manifests=1" + query)[0]["Manifests"][0]["ImageData"];
+  };
+  EXPECT_FALSE(image_data("1.54", "").contains("Identity"));
+  EXPECT_FALSE(image_data("1.53", "&identity=1").contains("Identity"));
+  EXPECT_EQ(image_data("1.54", "&identity=1")["Identity"],
+            Json::parse(R"({"Pull":[{"Repository":"localhost/team/a"}]})"));
 }
 
 TEST_F(List, TenThousandItemsAreWrittenFast) {

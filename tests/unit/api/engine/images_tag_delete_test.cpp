@@ -256,8 +256,73 @@ TEST_F(Delete, Errors) {
     EXPECT_EQ(response.status, status) << name;
     EXPECT_EQ(message_of(response), message) << name;
   }
-  EXPECT_EQ(remove("a:1?force=1&platforms=%7B%22os%22:%22linux%22,%22architecture%22:%22amd64%22%7D").status, 501);
   EXPECT_TRUE(exists());
+}
+
+std::string platform_query(const std::string& architecture) {
+  return "&platforms=%7B%22os%22:%22linux%22,%22architecture%22:%22" + architecture + "%22%7D";
+}
+
+class DeletePlatforms : public EngineTest {
+ protected:
+  DeletePlatforms() { store_.publish_index(index_, {amd64_, arm64_}, "multi:1"); }
+  FakeResponse remove(const std::string& query, const std::string& version = "1.50") {
+    return ask({"DELETE", "/v" + version + "/images/multi:1?" + query});
+  }
+  std::vector<bool> available() {
+    std::vector<bool> result;
+    const Json shown = get_json("/v1.48/images/multi:1/json?manifests=1");
+    for (const Json& manifest : shown["Manifests"]) result.push_back(manifest["Available"]);
+    return result;
+  }
+
+  const TestImage amd64_ = make_image({.layers = {"shared", "amd64"}});
+  const TestImage arm64_ = make_image({.architecture = "arm64", .layers = {"shared", "arm64"}});
+  const std::pair<oci::Descriptor, std::string> index_ =
+      make_index({{amd64_, linux_on("amd64")}, {arm64_, linux_on("arm64", "v8")}});
+};
+
+TEST_F(DeletePlatforms, OneGoesAndTheOthersStay) {
+  const FakeResponse response = remove("force=1" + platform_query("arm64"));
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, R"([{"Deleted":")" + arm64_.manifest.digest.to_string() + "\"}]\n");
+  EXPECT_EQ(available(), (std::vector<bool>{true, false}));
+  EXPECT_EQ(remove("force=1" + platform_query("arm64")).status, 404);
+}
+
+TEST_F(DeletePlatforms, SeveralAtOnceLeaveTheImageWithItsNames) {
+  const FakeResponse response = remove("force=1" + platform_query("arm64") + platform_query("amd64"));
+  EXPECT_EQ(Json::parse(response.body).size(), 2u);
+  EXPECT_EQ(available(), (std::vector<bool>{false, false}));
+  const Json shown = get_json("/v1.50/images/json")[0];
+  EXPECT_EQ(shown["RepoTags"], Json::array({"multi:1"}));
+  EXPECT_EQ(shown["Created"], 0);
+  EXPECT_EQ(shown["Size"], index_.first.size_bytes);
+  EXPECT_EQ(get("/v1.50/images/multi:1/json").status, 200);
+}
+
+TEST_F(DeletePlatforms, NothingGoesUnlessAllAreThere) {
+  const FakeResponse response = remove("force=1" + platform_query("arm64") + platform_query("s390x"));
+  EXPECT_EQ(response.status, 404);
+  EXPECT_EQ(message_of(response),
+            "image with reference multi:1 was found but does not provide the specified platform (linux/s390x)");
+  EXPECT_EQ(available(), (std::vector<bool>{true, true}));
+}
+
+TEST_F(DeletePlatforms, AreMatchedStrictly) {
+  EXPECT_EQ(remove("force=1&platforms=%7B%22os%22:%22linux%22,%22architecture%22:%22amd64%22,"
+                   "%22variant%22:%22v3%22%7D")
+                .status,
+            404);
+  EXPECT_EQ(remove("force=1&platforms=%7B%22os%22:%22linux%22,%22architecture%22:%22arm64%22,"
+                   "%22variant%22:%22v8%22%7D")
+                .status,
+            200);
+}
+
+TEST_F(DeletePlatforms, AreIgnoredBefore150) {
+  const FakeResponse response = remove(platform_query("arm64"), "1.49");
+  EXPECT_EQ(Json::parse(response.body)[0]["Untagged"], "multi:1");
 }
 
 }  // namespace
