@@ -74,6 +74,14 @@ std::vector<oci::Digest> list(Database& database) {
   return result;
 }
 
+std::vector<oci::Digest> list_layers(Database& database, const oci::DiffID& diff_id) {
+  std::vector<oci::Digest> result;
+  Query query(database, "SELECT digest FROM layer WHERE diff_id=?1 ORDER BY digest LIMIT 100");
+  query.bind(diff_id.to_string());
+  while (query.step()) result.push_back(oci::parse_digest(query.text(0)));
+  return result;
+}
+
 std::vector<oci::Digest> list_unreferenced(Database& database, base::Timestamp before, std::int64_t limit) {
   std::vector<oci::Digest> result;
   Query query(

@@ -36,6 +36,8 @@ std::optional<BlobInfo> find(Database& database, const oci::Digest& digest);
 // Replaces nothing that is there.
 void insert(Database& database, const BlobInfo& blob, base::Timestamp now);
 std::vector<oci::Digest> list(Database& database);
+// That uncompress to it; bounded.
+std::vector<oci::Digest> list_layers(Database& database, const oci::DiffID& diff_id);
 // Rows that nothing references and no lease holds, added before `before`; their number is bounded by limit.
 std::vector<oci::Digest> list_unreferenced(Database& database, base::Timestamp before, std::int64_t limit);
 

@@ -1,34 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "imagestore/blob_writer.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "imagestore/content_store.hpp"
 
 namespace lighterd::imagestore {
 
 BlobWriter::BlobWriter(ContentStore& store, std::string lease_id, oci::DigestAlgorithm algorithm, BlobKind kind)
-    : store_(store),
-      lease_id_(std::move(lease_id)),
-      path_(store.layout_.ingest() / oci::random_hex(16)),
-      fd_(base::open_file(path_, O_WRONLY | O_CREAT | O_EXCL)),
-      verifier_(algorithm, kind) {}
-
-BlobWriter::~BlobWriter() {
-  if (fd_) remove_file(path_, store_.logger_);
-}
+    : store_(store), lease_id_(std::move(lease_id)), file_(store.start_file()), verifier_(algorithm, kind) {}
 
 void BlobWriter::write(base::Bytes data) {
-  base::write_all(fd_.get(), data, path_);
+  file_->write(data);
   verifier_.update(data);
-  base::start_write_back(fd_.get(), flushed_bytes_, size_bytes());
 }
 
 BlobInfo BlobWriter::commit(const oci::Descriptor& expected) {
   verifier_.check(expected);
-  const BlobInfo info{expected.digest, size_bytes(), verifier_.finish_layer()};
-  store_.take_file(fd_, path_, info, lease_id_);
+  BlobInfo info{expected.digest, size_bytes(), verifier_.finish_layer()};
+  std::vector<NewBlob> blobs;
+  blobs.push_back({info, std::move(file_)});
+  BlobAdoption adoption(store_, std::move(blobs));
+  auto write = store_.database_.write();
+  adoption.record(*write, base::now());
+  blob_table::lease(*write, lease_id_, info.digest);
+  write.commit();
+  adoption.keep();
   return info;
 }
 

@@ -2,11 +2,11 @@
 // One blob on its way in, from beginning to end in one go.
 #pragma once
 
-#include <filesystem>
+#include <memory>
 #include <string>
 
-#include "base/file.hpp"
 #include "imagestore/content_verifier.hpp"
+#include "imagestore/spool_file.hpp"
 
 namespace lighterd::imagestore {
 
@@ -15,7 +15,6 @@ class ContentStore;
 // Not thread-safe. Without commit() everything of it is gone when it goes. The store must outlive it.
 class BlobWriter final : public base::Sink {
  public:
-  ~BlobWriter() override;
   void write(base::Bytes data) override;
   std::int64_t size_bytes() const { return verifier_.size_bytes(); }
 
@@ -29,10 +28,8 @@ class BlobWriter final : public base::Sink {
 
   ContentStore& store_;
   std::string lease_id_;
-  std::filesystem::path path_;
-  base::UniqueFd fd_;
+  std::unique_ptr<SpoolFile> file_;
   ContentVerifier verifier_;
-  std::int64_t flushed_bytes_ = 0;
 };
 
 }  // namespace lighterd::imagestore

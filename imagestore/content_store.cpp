@@ -200,6 +200,12 @@ std::optional<BlobInfo> ContentStore::find_blob(const oci::Digest& digest) {
   return check_file(blob_table::find(*database_.read(), digest));
 }
 
+std::optional<BlobInfo> ContentStore::find_layer(const oci::DiffID& diff_id, const Lease& lease) {
+  for (const oci::Digest& digest : blob_table::list_layers(*database_.read(), diff_id))
+    if (auto info = find_blob(digest, lease)) return info;
+  return std::nullopt;
+}
+
 std::unique_ptr<BlobWriter> ContentStore::start_blob(const Lease& lease, oci::DigestAlgorithm algorithm,
                                                      BlobKind kind) {
   return std::unique_ptr<BlobWriter>(new BlobWriter(*this, lease.id(), algorithm, kind));

@@ -19,6 +19,7 @@
 #include "base/file.hpp"
 #include "base/log.hpp"
 #include "base/synchronized.hpp"
+#include "imagestore/blob_adoption.hpp"
 #include "imagestore/blob_table.hpp"
 #include "imagestore/blob_writer.hpp"
 #include "imagestore/metadata_db.hpp"
@@ -74,6 +75,11 @@ class ContentStore {
   // A document whose bytes are here already; as BlobWriter.
   void put_blob(const oci::Descriptor& descriptor, std::string_view bytes, const Lease& lease);
 
+  // For content whose digest is not known before; becomes a blob by a BlobAdoption.
+  std::unique_ptr<SpoolFile> start_file() { return std::make_unique<SpoolFile>(layout_, logger_); }
+  // Any layer that uncompresses to it, leased.
+  std::optional<BlobInfo> find_layer(const oci::DiffID& diff_id, const Lease& lease);
+
   // kNotFound if absent.
   base::UniqueFd open_blob(const oci::Digest& digest) const;
   // A document, verified again while read: kDataLoss if it is not what its name says.
@@ -90,6 +96,7 @@ class ContentStore {
  private:
   friend class Lease;
   friend class BlobWriter;
+  friend class BlobAdoption;
   friend class PartialBlob;
   // Syncs a finished file of ingest/, moves it among the blobs, records and leases it. The descriptor is closed then.
   void take_file(base::UniqueFd& fd, const std::filesystem::path& path, const BlobInfo& info,

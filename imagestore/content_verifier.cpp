@@ -31,9 +31,12 @@ void ContentVerifier::update(base::Bytes data) {
   }
 }
 
+const oci::Digest& ContentVerifier::finish() {
+  return digest_.emplace(hasher_.finish());
+}
+
 void ContentVerifier::check(const oci::Descriptor& expected) {
-  digest_ = hasher_.finish();
-  if (digest_ == expected.digest) return require_size(expected, size_bytes_);
+  if (finish() == expected.digest) return require_size(expected, size_bytes_);
   throw Error(ErrorCode::kDataLoss, (kind_ == BlobKind::kLayer ? "filesystem layer verification failed for digest "
                                                                : "content verification failed for digest ") +
                                         expected.digest.to_string());

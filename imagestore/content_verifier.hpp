@@ -23,15 +23,20 @@ class ContentVerifier {
   void update(base::Bytes data);
   std::int64_t size_bytes() const { return size_bytes_; }
 
+  // What the bytes are. Once, and then no check().
+  const oci::Digest& finish();
   // kDataLoss: wrong size, wrong digest ("filesystem layer verification failed for digest ..." for layers). Once.
   void check(const oci::Descriptor& expected);
-  // After check(): what the layer is uncompressed; nothing for a plain blob. kDataLoss: damaged compression.
+  // After check() or finish(): what the layer is uncompressed; nothing for a plain blob. kDataLoss: damaged
+  // compression.
   std::optional<LayerContent> finish_layer();
+  // Of a layer, after finish_layer().
+  Compression compression() const { return layer_ ? layer_->compression() : Compression::kNone; }
 
  private:
   BlobKind kind_;
   oci::DigestHasher hasher_;
-  std::optional<oci::Digest> digest_;  // once check() has computed it
+  std::optional<oci::Digest> digest_;  // once it was computed
   std::unique_ptr<LayerDigester> layer_;
   // Damaged compression matters only if the digest is right: then it is the image that is bad, not the transfer.
   std::optional<base::Error> layer_error_;

@@ -120,26 +120,44 @@ std::map<oci::Digest, std::int64_t> ImageStore::shared_bytes() {
 }
 
 NameChange ImageStore::publish(const Publication& publication) {
-  const base::Timestamp now = base::now();
-  NameChange change = NameChange::kUnchanged;
   auto write = database_.write();
+  const NameResult result = publish_one(*write, publication, base::now());
+  write.commit();
+  return result.change;
+}
+
+std::vector<NameResult> ImageStore::publish(const std::vector<Publication>& publications, std::vector<NewBlob> blobs) {
+  BlobAdoption adoption(content_, std::move(blobs));
+  const base::Timestamp now = base::now();
+  std::vector<NameResult> results;
+  auto write = database_.write();
+  adoption.record(*write, now);
+  for (const Publication& publication : publications) results.push_back(publish_one(*write, publication, now));
+  write.commit();
+  adoption.keep();
+  return results;
+}
+
+NameResult ImageStore::publish_one(Database& database, const Publication& publication, base::Timestamp now) {
+  NameResult result;
   std::vector<oci::Digest> documents;
   for (const auto& manifest : publication.manifests) {
-    manifest_table::insert(*write, manifest);
+    manifest_table::insert(database, manifest);
     documents.push_back(manifest.descriptor.digest);
   }
-  image_table::insert_image(*write, publication.target, now);
+  image_table::insert_image(database, publication.target, now);
   documents.push_back(publication.target.digest);
-  image_table::refresh_images_with(*write, documents, host_);
+  image_table::refresh_images_with(database, documents, host_);
   if (publication.name && publication.name->tag()) {
-    change = image_table::set_tag(*write, *publication.name, publication.target.digest, now);
+    result.previous = image_table::find_tag(database, *publication.name);
+    result.change = image_table::set_tag(database, *publication.name, publication.target.digest, now);
   } else if (publication.name) {
-    change = image_table::add_digest_reference(*write, publication.name->repository(), publication.target.digest);
+    result.change =
+        image_table::add_digest_reference(database, publication.name->repository(), publication.target.digest);
   }
   if (publication.source)
-    for (const auto& digest : publication.blobs) blob_table::add_source(*write, digest, *publication.source, now);
-  write.commit();
-  return change;
+    for (const auto& digest : publication.blobs) blob_table::add_source(database, digest, *publication.source, now);
+  return result;
 }
 
 NameChange ImageStore::tag(const oci::Digest& image, const oci::Reference& name) {

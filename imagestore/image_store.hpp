@@ -72,6 +72,12 @@ struct Publication {
 
 enum class NameChange { kUnchanged, kCreated, kMoved };
 
+// What became of a publication's name.
+struct NameResult {
+  NameChange change = NameChange::kUnchanged;
+  std::optional<oci::Digest> previous = {};  // the image that a tag stood for before, if it stood for one
+};
+
 struct Removal {
   oci::Digest image;
   std::vector<oci::Reference> names = {};  // tags, and digest references (no tag)
@@ -115,6 +121,9 @@ class ImageStore {
   // Every blob that the publication's manifests need must be leased and present. Returns what became of the name; an
   // image that loses its last name to this stays, without one.
   NameChange publish(const Publication& publication);
+  // All of them or none, with the blobs that are new: those become visible in the same transaction, and files of what
+  // could not be published go. A result for each publication.
+  std::vector<NameResult> publish(const std::vector<Publication>& publications, std::vector<NewBlob> blobs);
   // The image must exist: kNotFound.
   NameChange tag(const oci::Digest& image, const oci::Reference& name);
   RemovalResult remove(const Removal& removal);
@@ -124,6 +133,8 @@ class ImageStore {
   std::vector<oci::Digest> remove_variants(const std::vector<oci::Digest>& manifests);
 
  private:
+  NameResult publish_one(Database& database, const Publication& publication, base::Timestamp now);
+
   ContentStore& content_;
   MetadataDb& database_;
   oci::PlatformMatcher host_;

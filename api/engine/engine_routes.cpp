@@ -39,6 +39,7 @@ constexpr Operation kOperations[] = {
     {"info", "GET", "/info", info, kProbe},
     {"events", "GET", "/events", events},
     {"pull", "POST", "/images/create", images_create},
+    {"load", "POST", "/images/load", images_load},
     {"list images", "GET", "/images/json", images_list},
     {"inspect image", "GET", "/images/{name...}/json", images_inspect},
     {"image history", "GET", "/images/{name...}/history", images_history},

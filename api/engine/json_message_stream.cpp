@@ -47,6 +47,12 @@ std::string progress_record(const ProgressEvent& event) {
   return record.take() + "\r\n";
 }
 
+std::string text_record(std::string_view text) {
+  Record record;
+  record.add_string("stream", text);
+  return record.take() + "\r\n";
+}
+
 std::string error_record(std::string_view message) {
   Record detail;
   detail.add("message", json_string(message));
@@ -80,6 +86,17 @@ void JsonMessageStream::write_record(std::string_view record) {
 
 void JsonMessageStream::on_progress(const ProgressEvent& event) noexcept {
   guarded([&] { write_record(progress_record(event)); });
+}
+
+void JsonMessageStream::offer_progress(const ProgressEvent& event) noexcept {
+  guarded([&] {
+    open();
+    if (stream_->has_room()) write_record(progress_record(event));
+  });
+}
+
+void JsonMessageStream::write_text(std::string_view text) noexcept {
+  guarded([&] { write_record(text_record(text)); });
 }
 
 void JsonMessageStream::fail(std::string_view message) noexcept {

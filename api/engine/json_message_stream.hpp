@@ -21,6 +21,10 @@ class JsonMessageStream final : public distribution::ProgressSink {
   explicit JsonMessageStream(Response& response) : response_(response) {}
 
   void on_progress(const distribution::ProgressEvent& event) noexcept override;
+  // Left out while the client does not read: for an operation that is still reading the request.
+  void offer_progress(const distribution::ProgressEvent& event) noexcept;
+  // A record of text as load and build have it; with its line feed.
+  void write_text(std::string_view text) noexcept;
 
   // The error record, which is the last one; ends the stream.
   void fail(std::string_view message) noexcept;
@@ -45,6 +49,7 @@ class JsonMessageStream final : public distribution::ProgressSink {
 
 // The record of an event, with its CRLF.
 std::string progress_record(const distribution::ProgressEvent& event);
+std::string text_record(std::string_view text);
 std::string error_record(std::string_view message);
 
 }  // namespace lighterd::api

@@ -24,6 +24,9 @@ using ResponseHeaders = std::vector<std::pair<std::string, std::string>>;
 class ResponseStream : public base::Sink {
  public:
   virtual void finish() = 0;
+  // Whether the client has read enough for a small write not to wait. One that sends its whole body first reads nothing
+  // until then: waiting for it while it waits for its body to be read would be for ever.
+  virtual bool has_room() const { return true; }
 };
 
 class Response {

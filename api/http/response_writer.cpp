@@ -96,6 +96,8 @@ class WorkerResponse::Stream final : public ResponseStream {
     response_.complete_ = true;
   }
 
+  bool has_room() const override { return response_.wire_.has_room(); }
+
  private:
   // What fails may have sent a part: nothing may follow it.
   void send(std::span<const base::Bytes> pieces) {

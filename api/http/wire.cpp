@@ -120,6 +120,11 @@ void Wire::write_file_waiting(int file, std::uint64_t offset_bytes, std::uint64_
   }
 }
 
+bool Wire::has_room() const {
+  pollfd entry{fd_, POLLOUT, 0};
+  return ::poll(&entry, 1, 0) > 0;
+}
+
 Wire::PeerState Wire::peer_state() const {
   pollfd entry{fd_, POLLRDHUP, 0};
   if (::poll(&entry, 1, 0) <= 0) return PeerState::kOpen;

@@ -39,6 +39,9 @@ class Wire {
   void write_file_waiting(int file, std::uint64_t offset_bytes, std::uint64_t length_bytes,
                           std::chrono::milliseconds timeout);
 
+  // Whether a small write goes out without waiting.
+  bool has_room() const;
+
   // Whether the client closed its writing side (kHalf) or is gone altogether (kGone).
   enum class PeerState { kOpen, kHalf, kGone };
   PeerState peer_state() const;

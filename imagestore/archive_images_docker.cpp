@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <array>
+
+#include "base/encoding.hpp"
+#include "imagestore/archive_images.hpp"
+#include "oci/docker_archive.hpp"
+#include "oci/manifest.hpp"
+
+namespace lighterd::imagestore {
+
+using base::Error;
+using base::ErrorCode;
+
+namespace {
+
+constexpr std::string_view kLayerType = "application/vnd.docker.image.rootfs.diff.tar";
+
+std::string in_quotes(std::string_view name) {
+  return "\"" + base::printable(name, 256) + "\"";
+}
+
+std::string layer_type(Compression compression) {
+  switch (compression) {
+    case Compression::kGzip:
+      return std::string(oci::media_type::kDockerLayerGzip);
+    case Compression::kZstd:
+      return std::string(kLayerType) + ".zstd";
+    case Compression::kNone:
+      return std::string(kLayerType);
+    case Compression::kBzip2:
+    case Compression::kXz:
+      break;
+  }
+  throw Error(ErrorCode::kNotImplemented, "layers that are compressed with bzip2 or xz have no media type");
+}
+
+Compression compression_of_file(base::UniqueFd fd, const std::filesystem::path& path) {
+  std::array<std::byte, kMagicBytes> magic;
+  const std::size_t count = base::read_at(fd.get(), magic, 0, path);
+  return compression_of(base::as_text(base::Bytes(magic).first(count)));
+}
+
+class DockerImages {
+ public:
+  DockerImages(ArchiveMembers& members, ArchiveContent& content, const WantedPlatforms& wanted, ContentStore& store,
+               const Lease& lease)
+      : members_(members), content_(content), wanted_(wanted), store_(store), lease_(lease) {}
+
+  void add(const oci::DockerArchiveImage& image) {
+    const auto names = read_names(image);
+    Publication publication = read(image);
+    if (names.empty()) publications_.push_back(publication);
+    for (const oci::Reference& name : names) {
+      publication.name = name;
+      publications_.push_back(publication);
+    }
+    if (publications_.size() > oci::kMaxArchiveImages)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "archive has more than " + std::to_string(oci::kMaxArchiveImages) + " names");
+  }
+
+  std::vector<Publication> take() { return std::move(publications_); }
+
+ private:
+  static std::vector<oci::Reference> read_names(const oci::DockerArchiveImage& image) {
+    std::vector<oci::Reference> names;
+    for (const std::string& tag : image.repo_tags) {
+      try {
+        const auto name = oci::parse_reference(tag).with_default_tag();
+        if (!name.tag() || name.digest()) throw Error(ErrorCode::kInvalidArgument, "it has a digest");
+        if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+      } catch (Error& error) {
+        error.add_context("invalid tag " + in_quotes(tag));
+        throw;
+      }
+    }
+    return names;
+  }
+
+  ArchiveMember& get_member(const std::string& name, const char* what) {
+    ArchiveMember* member = members_.find(name);
+    if (member == nullptr)
+      throw Error(ErrorCode::kInvalidArgument,
+                  std::string("invalid archive: ") + what + " " + in_quotes(name) + " is missing");
+    return *member;
+  }
+
+  Publication read(const oci::DockerArchiveImage& image) {
+    ArchiveMember& member = get_member(image.config, "config");
+    const std::string config_bytes = members_.read_text(member, oci::kMaxConfigBytes, "config");
+    const oci::ImageConfig config = oci::parse_image_config(config_bytes);
+    if (!wanted_.matches(config.platform)) throw_platform_missing(name_of(image, member), wanted_);
+    check_layer_count(image.layers.size(), config);
+    std::vector<oci::Descriptor> layers;
+    for (std::size_t i = 0; i < image.layers.size(); ++i)
+      layers.push_back(read_layer(i, image.layers[i], config.diff_ids[i]));
+    content_.keep(content_.describe(member, BlobKind::kPlain));
+    return make_publication(descriptor_of(member, std::string(oci::media_type::kDockerConfig)), layers, config);
+  }
+
+  static std::string name_of(const oci::DockerArchiveImage& image, const ArchiveMember& config) {
+    return image.repo_tags.empty() ? config.digest.to_string() : image.repo_tags.front();
+  }
+
+  static oci::Descriptor descriptor_of(const ArchiveMember& member, std::string media_type) {
+    return {.media_type = std::move(media_type), .digest = member.digest, .size_bytes = member.size_bytes};
+  }
+
+  oci::Descriptor read_layer(std::size_t position, const std::string& name, const oci::DiffID& diff_id) {
+    ArchiveMember* member = members_.find(name);
+    if (member == nullptr) return find_stored_layer(name, diff_id);
+    const BlobInfo info = content_.describe(*member, BlobKind::kLayer);
+    check_diff_id(position, diff_id, info);
+    content_.keep(info);
+    const Compression compression = member->is_stored ? stored_compression(member->digest) : member->compression;
+    return descriptor_of(*member, layer_type(compression));
+  }
+
+  // A layer may be left out of an archive for whom has it already.
+  oci::Descriptor find_stored_layer(const std::string& name, const oci::DiffID& diff_id) {
+    const auto info = store_.find_layer(diff_id, lease_);
+    if (!info) throw Error(ErrorCode::kInvalidArgument, "invalid archive: layer " + in_quotes(name) + " is missing");
+    return {.media_type = layer_type(stored_compression(info->digest)),
+            .digest = info->digest,
+            .size_bytes = info->size_bytes};
+  }
+
+  Compression stored_compression(const oci::Digest& digest) {
+    return compression_of_file(store_.open_blob(digest), store_.blob_path(digest));
+  }
+
+  Publication make_publication(const oci::Descriptor& config_descriptor, const std::vector<oci::Descriptor>& layers,
+                               const oci::ImageConfig& config) {
+    std::string bytes = oci::make_docker_manifest(config_descriptor, layers);
+    const oci::Descriptor target{.media_type = std::string(oci::media_type::kDockerManifest),
+                                 .digest = oci::digest_of(base::as_bytes(bytes)),
+                                 .size_bytes = static_cast<std::int64_t>(bytes.size())};
+    oci::Document document = oci::parse_document(bytes, target.media_type, target.digest.to_string());
+    content_.add_text(target.digest, std::move(bytes));
+    Publication publication{.target = target};
+    publication.manifests.push_back({.descriptor = target, .document = std::move(document), .config = config});
+    return publication;
+  }
+
+  ArchiveMembers& members_;
+  ArchiveContent& content_;
+  const WantedPlatforms& wanted_;
+  ContentStore& store_;
+  const Lease& lease_;
+  std::vector<Publication> publications_;
+};
+
+}  // namespace
+
+std::vector<Publication> read_docker_images(ArchiveMembers& members, ArchiveContent& content,
+                                            const WantedPlatforms& wanted, ContentStore& store, const Lease& lease) {
+  ArchiveMember* manifest = members.find("manifest.json");
+  const std::string bytes = members.read_text(*manifest, oci::kMaxArchiveDocumentBytes, "manifest.json");
+  DockerImages images(members, content, wanted, store, lease);
+  for (const auto& image : oci::parse_docker_archive(bytes)) images.add(image);
+  return images.take();
+}
+
+}  // namespace lighterd::imagestore

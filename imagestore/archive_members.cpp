@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "imagestore/archive_members.hpp"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "base/encoding.hpp"
+#include "imagestore/archive_names.hpp"
+#include "imagestore/content_verifier.hpp"
+#include "oci/docker_archive.hpp"
+
+namespace lighterd::imagestore {
+
+using base::Error;
+using base::ErrorCode;
+
+namespace {
+
+constexpr std::size_t kBlockBytes = std::size_t{256} * 1024;
+constexpr std::size_t kMaxMembers = 100'000;
+constexpr std::size_t kMaxNameBytes = std::size_t{16} * 1024 * 1024;  // of all of them
+constexpr std::int64_t kSmallBytes = std::int64_t{64} * 1024;
+constexpr std::int64_t kMaxTextBytes = std::int64_t{8} * 1024 * 1024;  // of all small ones
+constexpr int kMaxHops = 8;
+constexpr std::chrono::milliseconds kReportInterval{100};
+
+// What says how the archive is to be read. Its size is bounded by whoever parses it.
+bool is_index_document(std::string_view name) {
+  constexpr std::array<std::string_view, 3> kNames = {"manifest.json", "index.json", "oci-layout"};
+  return std::ranges::find(kNames, name) != kNames.end();
+}
+
+// Compressed, or a tar: its first header has a magic, or it is empty.
+bool looks_like_a_layer(base::Bytes first) {
+  constexpr std::size_t kMagicOffset = 257;
+  if (compression_of(base::as_text(first)) != Compression::kNone) return true;
+  if (first.size() < kTarBlockBytes) return false;
+  return base::as_text(first).substr(kMagicOffset).starts_with("ustar") || is_zero_block(first.first(kTarBlockBytes));
+}
+
+// Tells of one member, not more often than clients can show.
+class Reporter {
+ public:
+  Reporter(const MemberListener& listener, std::string_view name, std::int64_t total_bytes)
+      : listener_(listener), progress_{progress_id(name), 0, total_bytes} {}
+
+  void add(base::Bytes data) {
+    if (!listener_) return;
+    if (progress_.current_bytes == 0) is_shown_ = looks_like_a_layer(data);
+    progress_.current_bytes += static_cast<std::int64_t>(data.size());
+    if (!is_shown_) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_ && progress_.current_bytes != progress_.total_bytes) return;
+    next_ = now + kReportInterval;
+    listener_(progress_);
+  }
+
+ private:
+  const MemberListener& listener_;
+  MemberProgress progress_;
+  bool is_shown_ = false;
+  std::chrono::steady_clock::time_point next_;
+};
+
+void finish(ContentVerifier& verifier, ArchiveMember& member) {
+  member.digest = verifier.finish();
+  try {
+    member.layer = verifier.finish_layer();
+  } catch (const Error& error) {  // matters if it is used as a layer
+    member.layer_error = error;
+  }
+  member.compression = verifier.compression();
+}
+
+}  // namespace
+
+ArchiveMembers::ArchiveMembers(ContentStore& content, const Lease& lease, MemberListener on_progress)
+    : content_(content), lease_(lease), on_progress_(std::move(on_progress)) {}
+
+void ArchiveMembers::read(TarReader& archive, const std::stop_token& stop) {
+  while (const auto entry = archive.next()) add(*entry, archive, stop);
+}
+
+void ArchiveMembers::add(const TarEntry& entry, TarReader& archive, const std::stop_token& stop) {
+  const auto name = find_member_name(entry.name);
+  if (!name) return;  // nothing can refer to it
+  switch (entry.kind) {
+    case TarEntryKind::kFile: {
+      auto member = std::make_unique<ArchiveMember>(read_member(*name, entry.size_bytes, archive, stop));
+      return add_entry(*name, {.link_target = {}, .member = std::move(member)});
+    }
+    case TarEntryKind::kSymlink:
+      return add_link(*name, find_link_target(*name, entry.link_target));
+    case TarEntryKind::kHardlink:
+      return add_link(*name, find_member_name(entry.link_target));
+    default:
+      return;
+  }
+}
+
+void ArchiveMembers::add_link(const std::string& name, std::optional<std::string> target) {
+  if (target) add_entry(name, {.link_target = *std::move(target), .member = {}});
+}
+
+void ArchiveMembers::add_entry(const std::string& name, Entry entry) {
+  const auto known = entries_.find(name);
+  if (known != entries_.end()) {
+    // The same file twice means the same whichever is taken.
+    const Entry& before = known->second;
+    const bool same = entry.member && before.member && entry.member->digest == before.member->digest &&
+                      !is_index_document(name) && !find_blob_digest(name);
+    if (same) return;
+    throw Error(ErrorCode::kInvalidArgument, "archive has the member " + base::printable(name, 256) + " twice");
+  }
+  name_bytes_ += name.size() + entry.link_target.size();
+  if (entries_.size() >= kMaxMembers || name_bytes_ > kMaxNameBytes)
+    throw Error(ErrorCode::kInvalidArgument, "archive has too many members");
+  entries_.emplace(name, std::move(entry));
+}
+
+std::optional<ArchiveMember> ArchiveMembers::find_stored(const std::string& name, std::int64_t size_bytes) {
+  const auto digest = find_blob_digest(name);
+  if (!digest) return std::nullopt;
+  const auto info = content_.find_blob(*digest, lease_);
+  if (!info || !info->layer || info->size_bytes != size_bytes) return std::nullopt;
+  ArchiveMember member{.digest = *digest, .size_bytes = size_bytes};
+  member.layer = info->layer;
+  member.is_stored = true;
+  return member;
+}
+
+bool ArchiveMembers::fits_in_memory(const std::string& name, std::int64_t size_bytes) {
+  if (is_index_document(name)) {
+    if (size_bytes <= static_cast<std::int64_t>(oci::kMaxArchiveDocumentBytes)) return true;
+    throw Error(ErrorCode::kInvalidArgument,
+                name + " is larger than " + std::to_string(oci::kMaxArchiveDocumentBytes) + " bytes");
+  }
+  if (size_bytes > kSmallBytes || text_bytes_ + size_bytes > kMaxTextBytes) return false;
+  text_bytes_ += size_bytes;
+  return true;
+}
+
+ArchiveMember ArchiveMembers::read_member(const std::string& name, std::int64_t size_bytes, TarReader& archive,
+                                          const std::stop_token& stop) {
+  if (auto stored = find_stored(name, size_bytes)) return *std::move(stored);
+  const auto named = find_blob_digest(name);
+  ContentVerifier verifier(named ? named->algorithm() : oci::DigestAlgorithm::kSha256, BlobKind::kLayer);
+  ArchiveMember member{.digest = oci::digest_of({}), .size_bytes = size_bytes};
+  if (fits_in_memory(name, size_bytes)) {
+    member.text.emplace();
+  } else {
+    member.file = content_.start_file();
+  }
+  Reporter reporter(on_progress_, name, size_bytes);
+  std::vector<std::byte> buffer(kBlockBytes);
+  while (const std::size_t count = archive.read(buffer)) {
+    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
+    const base::Bytes data = base::Bytes(buffer).first(count);
+    if (member.file) {
+      member.file->write(data);
+    } else {
+      member.text->append(base::as_text(data));
+    }
+    verifier.update(data);
+    reporter.add(data);
+  }
+  finish(verifier, member);
+  if (member.file) member.file->sync();
+  return member;
+}
+
+ArchiveMember* ArchiveMembers::find(std::string_view name) {
+  auto next = find_member_name(name);
+  for (int hop = 0; next && hop <= kMaxHops; ++hop) {
+    const auto found = entries_.find(*next);
+    if (found == entries_.end()) return nullptr;
+    if (found->second.member) return found->second.member.get();
+    next = found->second.link_target;
+  }
+  if (!next) return nullptr;
+  throw Error(ErrorCode::kInvalidArgument, "archive: too many links from " + base::printable(name, 256));
+}
+
+std::string ArchiveMembers::read_text(const ArchiveMember& member, std::size_t limit_bytes,
+                                      const std::string& what) const {
+  if (member.size_bytes > static_cast<std::int64_t>(limit_bytes))
+    throw Error(ErrorCode::kInvalidArgument, what + " is larger than " + std::to_string(limit_bytes) + " bytes");
+  if (member.text) return *member.text;
+  return member.file ? base::read_file(member.file->path(), limit_bytes)
+                     : content_.read_blob(member.digest, limit_bytes);
+}
+
+}  // namespace lighterd::imagestore
