@@ -32,6 +32,11 @@ std::optional<std::int64_t> remove_row(Database& database, const std::string& di
   return size_bytes;
 }
 
+constexpr std::string_view kIsUnreferenced =
+    "NOT EXISTS(SELECT 1 FROM image WHERE image.digest=blob.digest)"
+    " AND NOT EXISTS(SELECT 1 FROM link WHERE child=blob.digest)"
+    " AND NOT EXISTS(SELECT 1 FROM lease_blob WHERE lease_blob.digest=blob.digest)";
+
 std::vector<std::string> children(Database& database, const std::string& parent) {
   std::vector<std::string> result;
   Query query(database, "SELECT child FROM link WHERE parent=?1");
@@ -84,14 +89,22 @@ std::vector<oci::Digest> list_layers(Database& database, const oci::DiffID& diff
 
 std::vector<oci::Digest> list_unreferenced(Database& database, base::Timestamp before, std::int64_t limit) {
   std::vector<oci::Digest> result;
-  Query query(
-      database,
-      "SELECT digest FROM blob WHERE added_at<?1 AND NOT EXISTS(SELECT 1 FROM image WHERE image.digest=blob.digest)"
-      " AND NOT EXISTS(SELECT 1 FROM link WHERE child=blob.digest)"
-      " AND NOT EXISTS(SELECT 1 FROM lease_blob WHERE lease_blob.digest=blob.digest) LIMIT ?2");
+  Query query(database, "SELECT digest FROM blob WHERE added_at<?1 AND " + std::string(kIsUnreferenced) + " LIMIT ?2");
   query.bind(nanoseconds(before)).bind(limit);
   while (query.step()) result.push_back(oci::parse_digest(query.text(0)));
   return result;
+}
+
+std::int64_t total_bytes(Database& database) {
+  Query query(database, "SELECT coalesce(sum(size), 0) FROM blob");
+  query.step();
+  return query.integer(0);
+}
+
+std::int64_t unreferenced_bytes(Database& database) {
+  Query query(database, "SELECT coalesce(sum(size), 0) FROM blob WHERE " + std::string(kIsUnreferenced));
+  query.step();
+  return query.integer(0);
 }
 
 void add_source(Database& database, const oci::Digest& digest, const BlobSource& source, base::Timestamp now) {

@@ -41,6 +41,10 @@ std::vector<oci::Digest> list_layers(Database& database, const oci::DiffID& diff
 // Rows that nothing references and no lease holds, added before `before`; their number is bounded by limit.
 std::vector<oci::Digest> list_unreferenced(Database& database, base::Timestamp before, std::int64_t limit);
 
+// Of all rows, and of those that list_unreferenced lists.
+std::int64_t total_bytes(Database& database);
+std::int64_t unreferenced_bytes(Database& database);
+
 void add_source(Database& database, const oci::Digest& digest, const BlobSource& source, base::Timestamp now);
 // Repositories of that registry, the newest first, at most 50.
 std::vector<std::string> list_sources(Database& database, const oci::Digest& digest, const std::string& registry);

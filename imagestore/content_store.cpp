@@ -20,11 +20,22 @@ namespace {
 
 constexpr std::chrono::hours kRemovalInterval{1};
 
+// A partial blob may have gaps. 0 for what is not there.
+std::int64_t disk_bytes(const std::filesystem::path& path) noexcept {
+  constexpr std::int64_t kBlockBytes = 512;
+  struct stat status {};
+  if (::lstat(path.c_str(), &status) != 0) return 0;
+  return std::min<std::int64_t>(status.st_size, status.st_blocks * kBlockBytes);
+}
+
 }  // namespace
 
-void remove_file(const std::filesystem::path& path, base::Logger& logger) noexcept {
-  if (::unlink(path.c_str()) != 0 && errno != ENOENT)
+std::int64_t remove_file(const std::filesystem::path& path, base::Logger& logger) noexcept {
+  const std::int64_t bytes = disk_bytes(path);
+  if (::unlink(path.c_str()) == 0) return bytes;
+  if (errno != ENOENT)
     logger.warn("cannot remove a file of the store", {{"path", path.string()}, {"errno", std::to_string(errno)}});
+  return 0;
 }
 
 Lease::Lease(Lease&& other) noexcept : store_(std::exchange(other.store_, nullptr)), id_(std::move(other.id_)) {}
@@ -91,13 +102,36 @@ void ContentStore::remove_stale_ingests(bool at_start) {
   }
 }
 
-void ContentStore::remove_idle_partials() {
+std::int64_t ContentStore::remove_idle_partials() {
+  std::int64_t freed_bytes = 0;
   for (const auto& entry : std::filesystem::directory_iterator(layout_.ingest())) {
     const auto digest = layout_.find_partial_digest(entry.path());
     if (!digest || !open_partials_.lock()->insert(*digest).second) continue;
-    remove_file(entry.path(), logger_);
+    freed_bytes += remove_file(entry.path(), logger_);
     close_partial(*digest);
   }
+  return freed_bytes;
+}
+
+std::int64_t ContentStore::remove_unneeded() {
+  return remove_unreferenced(base::Timestamp::max()) + remove_idle_partials();
+}
+
+StoreUsage ContentStore::measure_usage() {
+  StoreUsage usage;
+  {
+    auto read = database_.read();
+    usage.blob_bytes = blob_table::total_bytes(*read);
+    usage.unneeded_blob_bytes = blob_table::unreferenced_bytes(*read);
+  }
+  for (const auto& entry : std::filesystem::directory_iterator(layout_.ingest())) {
+    const auto digest = layout_.find_partial_digest(entry.path());
+    if (!digest) continue;
+    const std::int64_t bytes = disk_bytes(entry.path());
+    usage.partial_bytes += bytes;
+    if (!open_partials_.lock()->contains(*digest)) usage.idle_partial_bytes += bytes;
+  }
+  return usage;
 }
 
 bool ContentStore::is_wanted_partial(const std::filesystem::directory_entry& entry) {
@@ -129,7 +163,7 @@ void ContentStore::remove_unknown_files(oci::DigestAlgorithm algorithm) {
   }
 }
 
-void ContentStore::remove_unreferenced(base::Timestamp before) {
+std::int64_t ContentStore::remove_unreferenced(base::Timestamp before) {
   constexpr std::int64_t kBatch = 256;
   const auto remove_rows = [&] {
     std::vector<oci::Digest> removed;
@@ -144,7 +178,9 @@ void ContentStore::remove_unreferenced(base::Timestamp before) {
                    {{"blobs", std::to_string(removed.size())}, {"bytes", std::to_string(freed_bytes)}});
     return removed;
   };
-  for (auto removed = remove_rows(); !removed.empty(); removed = remove_rows()) remove_files(removed);
+  std::int64_t freed_bytes = 0;
+  for (auto removed = remove_rows(); !removed.empty(); removed = remove_rows()) freed_bytes += remove_files(removed);
+  return freed_bytes;
 }
 
 std::mutex& ContentStore::lock_of(const oci::Digest& digest) {
@@ -243,19 +279,22 @@ void ContentStore::add_source(const std::vector<oci::Digest>& digests, const Blo
   write.commit();
 }
 
-void ContentStore::remove_files(const std::vector<oci::Digest>& digests) {
+std::int64_t ContentStore::remove_files(const std::vector<oci::Digest>& digests) {
+  std::int64_t freed_bytes = 0;
   for (const auto& digest : digests) {
     const std::lock_guard guard(lock_of(digest));
-    remove_if_unknown(digest);
+    freed_bytes += remove_if_unknown(digest);
   }
+  return freed_bytes;
 }
 
-void ContentStore::remove_if_unknown(const oci::Digest& digest) noexcept {
+std::int64_t ContentStore::remove_if_unknown(const oci::Digest& digest) noexcept {
   try {
-    if (!blob_table::find(*database_.read(), digest)) remove_file(layout_.blob(digest), logger_);
+    if (!blob_table::find(*database_.read(), digest)) return remove_file(layout_.blob(digest), logger_);
   } catch (const std::exception& error) {  // the next start removes it
     logger_.warn("cannot look for a blob", {{"error", error.what()}});
   }
+  return 0;
 }
 
 std::unique_ptr<PartialBlob> ContentStore::open_partial(const Lease& lease, const oci::Descriptor& descriptor,

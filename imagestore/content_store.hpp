@@ -31,8 +31,8 @@ namespace lighterd::imagestore {
 
 class ContentStore;
 
-// Of the store; a failure is logged.
-void remove_file(const std::filesystem::path& path, base::Logger& logger) noexcept;
+// Of the store; a failure is logged. Returns the bytes that it took on the disk, 0 if it was not there.
+std::int64_t remove_file(const std::filesystem::path& path, base::Logger& logger) noexcept;
 
 // Pins what an operation uses until it goes; survives no restart. The store must outlive it.
 class Lease {
@@ -47,6 +47,17 @@ class Lease {
   Lease(ContentStore& store, std::string id) : store_(&store), id_(std::move(id)) {}
   ContentStore* store_;
   std::string id_;
+};
+
+// Bytes on the disk.
+struct StoreUsage {
+  std::int64_t blob_bytes = 0;
+  std::int64_t unneeded_blob_bytes = 0;  // of these, what no image, document or lease needs
+  std::int64_t partial_bytes = 0;        // of unfinished downloads
+  std::int64_t idle_partial_bytes = 0;   // of these, what nobody fetches now
+
+  std::int64_t total_bytes() const { return blob_bytes + partial_bytes; }
+  std::int64_t unneeded_bytes() const { return unneeded_blob_bytes + idle_partial_bytes; }
 };
 
 // Thread-safe.
@@ -70,8 +81,11 @@ class ContentStore {
   // the same digest to go; kCancelled. kInvalidArgument for a size below zero.
   std::unique_ptr<PartialBlob> open_partial(const Lease& lease, const oci::Descriptor& descriptor, BlobKind kind,
                                             const std::stop_token& stop);
-  // For a full disk: partial blobs that nobody fetches now are removed.
-  void remove_idle_partials();
+  // For a full disk: partial blobs that nobody fetches now are removed. Returns their bytes.
+  std::int64_t remove_idle_partials();
+  // Those, and blobs that nothing needs, however young: what StoreUsage::unneeded_bytes counts. Returns their bytes.
+  std::int64_t remove_unneeded();
+  StoreUsage measure_usage();
   // A document whose bytes are here already; as BlobWriter.
   void put_blob(const oci::Descriptor& descriptor, std::string_view bytes, const Lease& lease);
 
@@ -90,8 +104,9 @@ class ContentStore {
   std::vector<BlobSource> list_sources(const oci::Digest& digest);
   void add_source(const std::vector<oci::Digest>& digests, const BlobSource& source);
 
-  // Files of rows that a committed transaction removed. A digest that was committed anew meanwhile stays.
-  void remove_files(const std::vector<oci::Digest>& digests);
+  // Files of rows that a committed transaction removed. A digest that was committed anew meanwhile stays. Returns the
+  // bytes of what was removed.
+  std::int64_t remove_files(const std::vector<oci::Digest>& digests);
 
  private:
   friend class Lease;
@@ -108,9 +123,9 @@ class ContentStore {
   void drop_lease(const std::string& id) noexcept;
   void remove_leftovers();
   void remove_unknown_files(oci::DigestAlgorithm algorithm);
-  void remove_unreferenced(base::Timestamp before);
+  std::int64_t remove_unreferenced(base::Timestamp before);
   void remove_unreferenced_if_due();
-  void remove_if_unknown(const oci::Digest& digest) noexcept;  // under the digest's lock
+  std::int64_t remove_if_unknown(const oci::Digest& digest) noexcept;  // under the digest's lock
   std::mutex& lock_of(const oci::Digest& digest);
   std::optional<BlobInfo> check_file(std::optional<BlobInfo> info) const;
 

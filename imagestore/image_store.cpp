@@ -56,6 +56,14 @@ std::string not_found_text(std::string_view argument) {
   return "No such image: " + (parsed.id ? parsed.id->to_string() : parsed.reference->with_default_tag().familiar());
 }
 
+// With all its names.
+Removal removal_of(const ImageRecord& image) {
+  Removal removal{.image = image.target.digest, .names = image.tags};
+  for (const auto& repository : image.digest_references)
+    removal.names.emplace_back(repository, std::nullopt, image.target.digest);
+  return removal;
+}
+
 }  // namespace
 
 std::vector<oci::RepositoryName> ImageRecord::repositories() const {
@@ -168,21 +176,52 @@ NameChange ImageStore::tag(const oci::Digest& image, const oci::Reference& name)
   return change;
 }
 
-RemovalResult ImageStore::remove(const Removal& removal) {
-  std::vector<oci::Digest> freed;
-  RemovalResult result;
-  {
-    auto write = database_.write();
+// In one transaction; adds to `freed` the blobs whose files are to go now.
+std::vector<RemovalResult> ImageStore::remove_rows(const std::vector<Removal>& removals,
+                                                   std::vector<oci::Digest>& freed) {
+  std::vector<RemovalResult> results;
+  auto write = database_.write();
+  for (const Removal& removal : removals) {
+    RemovalResult& result = results.emplace_back();
     for (const auto& name : removal.names)
       if (image_table::remove_name(*write, removal.image, name)) result.removed_names.push_back(name);
-    if (removal.even_if_named || !image_table::has_names(*write, removal.image)) {
-      result.image_removed = image_table::remove_image(*write, removal.image);
-      freed = blob_table::remove_unreferenced(*write, removal.image, result.freed_bytes);
-    }
-    write.commit();
+    if (!removal.even_if_named && image_table::has_names(*write, removal.image)) continue;
+    result.image_removed = image_table::remove_image(*write, removal.image);
+    for (auto& digest : blob_table::remove_unreferenced(*write, removal.image, result.freed_bytes))
+      freed.push_back(std::move(digest));
   }
+  write.commit();
+  return results;
+}
+
+RemovalResult ImageStore::remove(const Removal& removal) {
+  std::vector<oci::Digest> freed;
+  auto results = remove_rows({removal}, freed);
   content_.remove_files(freed);
-  return result;
+  return std::move(results.front());
+}
+
+std::int64_t ImageStore::prune(const PruneRequest& request, const std::stop_token& stop) {
+  constexpr std::size_t kBatch = 64;  // of images, so that nobody waits long for the write lock
+  const std::unique_lock running(prune_mutex_, std::try_to_lock);
+  if (!running) throw Error(ErrorCode::kConflict, "a prune operation is already running");
+  std::int64_t freed_bytes = 0;
+  std::vector<Removal> batch;
+  const auto remove_batch = [&] {
+    std::vector<oci::Digest> freed;
+    const auto results = remove_rows(batch, freed);
+    for (std::size_t i = 0; i < batch.size(); ++i) request.on_removed(batch[i], results[i]);
+    batch.clear();
+    freed_bytes += content_.remove_files(freed);
+  };
+  for (ImageRecord& image : list_images()) {
+    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "prune cancelled");
+    if (!request.selects(image)) continue;
+    batch.push_back(removal_of(image));
+    if (batch.size() == kBatch) remove_batch();
+  }
+  remove_batch();
+  return freed_bytes + content_.remove_unneeded();
 }
 
 std::vector<oci::Digest> ImageStore::remove_variants(const std::vector<oci::Digest>& manifests) {

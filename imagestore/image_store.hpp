@@ -3,8 +3,11 @@
 // the digests of its config and of its platforms' manifests are accepted as other names for it.
 #pragma once
 
+#include <functional>
 #include <map>
+#include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -92,6 +95,13 @@ struct RemovalResult {
   std::int64_t freed_bytes = 0;
 };
 
+struct PruneRequest {
+  // Of the images there are, which are to go; asked of each once. One that gets another name meanwhile stays.
+  std::function<bool(ImageRecord&)> selects;
+  // Told of each after the transaction that removed it, also when the prune is cancelled later.
+  std::function<void(const Removal&, const RemovalResult&)> on_removed;
+};
+
 // Thread-safe; every change is one transaction.
 class ImageStore {
  public:
@@ -131,13 +141,19 @@ class ImageStore {
   // else needs them, and the manifests themselves unless they are images of their own; indexes and names stay. Returns
   // the manifests that were here. What an operation holds by a lease stays until it has ended.
   std::vector<oci::Digest> remove_variants(const std::vector<oci::Digest>& manifests);
+  // Removes images, some in each transaction, and then what nothing needs any more, unfinished downloads too. What
+  // running operations use stays. Returns the bytes of the files that went. kConflict while another one runs;
+  // kCancelled.
+  std::int64_t prune(const PruneRequest& request, const std::stop_token& stop);
 
  private:
   NameResult publish_one(Database& database, const Publication& publication, base::Timestamp now);
+  std::vector<RemovalResult> remove_rows(const std::vector<Removal>& removals, std::vector<oci::Digest>& freed);
 
   ContentStore& content_;
   MetadataDb& database_;
   oci::PlatformMatcher host_;
+  std::mutex prune_mutex_;
 };
 
 }  // namespace lighterd::imagestore

@@ -17,12 +17,14 @@ void images_delete(EngineCall& call);
 void images_push(EngineCall& call);
 void images_save(EngineCall& call);      // of the names in the query
 void images_save_one(EngineCall& call);  // of the name in the path
+void images_prune(EngineCall& call);
 void distribution_inspect(EngineCall& call);
 
 void ping(EngineCall& call);  // does not block
 void version(EngineCall& call);
 void info(EngineCall& call);
 void events(EngineCall& call);
+void system_df(EngineCall& call);
 
 // What an engine without containers, networks, volumes, plugins and swarm answers (section 7, traps 42 and 43).
 void empty_list(EngineCall& call);
@@ -32,5 +34,10 @@ void unknown_network(EngineCall& call);
 void unknown_volume(EngineCall& call);
 void unknown_plugin(EngineCall& call);
 void no_swarm(EngineCall& call);
+// What `docker system prune` asks beside images.
+void prune_no_containers(EngineCall& call);
+void prune_no_networks(EngineCall& call);
+void prune_no_volumes(EngineCall& call);
+void prune_no_build_cache(EngineCall& call);
 
 }  // namespace lighterd::api

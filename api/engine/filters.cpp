@@ -64,6 +64,11 @@ void Filters::add(std::string key, std::string value) {
   values_[std::move(key)].emplace_back(std::move(value), true);
 }
 
+void Filters::remove(std::string_view key) {
+  const auto found = values_.find(key);
+  if (found != values_.end()) values_.erase(found);
+}
+
 void Filters::require_known(std::initializer_list<std::string_view> keys) const {
   for (const auto& [key, values] : values_)
     if (std::ranges::find(keys, std::string_view(key)) == keys.end()) refuse(" '" + base::printable(key, 256) + "'");

@@ -21,6 +21,7 @@ class Filters {
   static Filters parse(std::string_view json);
 
   void add(std::string key, std::string value);
+  void remove(std::string_view key);
   // kInvalidArgument "invalid filter 'k'" for any other key.
   void require_known(std::initializer_list<std::string_view> keys) const;
 

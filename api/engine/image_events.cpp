@@ -36,6 +36,10 @@ void add_name_event(EngineCall& call, std::string_view action, const oci::Digest
   call.services.events.add(std::string(action), id.to_string(), {{"name", name.familiar()}});
 }
 
+void add_prune_event(EngineCall& call, std::int64_t reclaimed_bytes) {
+  call.services.events.add("prune", "", {{"reclaimed", std::to_string(reclaimed_bytes)}});
+}
+
 void add_transfer_event(const EngineServices& services, std::string_view action, const oci::Reference& reference) {
   Attributes attributes = labels_of(services.images.find_by_reference(reference));
   attributes.emplace_back("name", reference.repository().familiar());

@@ -17,6 +17,8 @@ void add_image_event(EngineCall& call, std::string_view action, const oci::Diges
 void add_delete_event(EngineCall& call, const oci::Digest& id);
 // tag, untag: the digest, and "name:tag" or "name@digest".
 void add_name_event(EngineCall& call, std::string_view action, const oci::Digest& id, const oci::Reference& name);
+// prune: after those of what it removed.
+void add_prune_event(EngineCall& call, std::int64_t reclaimed_bytes);
 // pull, push: "name:tag" and the labels, with the bare name.
 void add_transfer_event(const EngineServices& services, std::string_view action, const oci::Reference& reference);
 

@@ -77,9 +77,15 @@ void append_digests(std::string& out, const ImageRecord& image, const std::strin
   array.close();
 }
 
-void append_names(std::string& out, const ImageRecord& image, const std::string& digest, ApiVersion version) {
+void append_names(std::string& out, const ImageRecord& image, const std::string& digest, const ListItemExtras& extras,
+                  ApiVersion version) {
+  const bool has_names = !image.tags.empty() || !image.digest_references.empty();
+  if (extras.is_disk_usage && !has_names) {
+    out += R"(,"RepoDigests":null,"RepoTags":null)";
+    return;
+  }
   // An image without any name was listed under these by old daemons, and old clients index the first element.
-  if (version.is_before(43) && image.tags.empty() && image.digest_references.empty()) {
+  if (version.is_before(43) && !has_names) {
     out += R"(,"RepoDigests":["<none>@<none>"],"RepoTags":["<none>:<none>"])";
     return;
   }
@@ -104,14 +110,14 @@ void append_descriptor(std::string& out, const oci::Descriptor& target, const st
 void append_list_item(std::string& out, const ImageRecord& image, const ListItemExtras& extras, ApiVersion version) {
   const std::string digest = image.target.digest.to_string();
   const std::string size = std::to_string(image.content_bytes);
-  out.append(R"({"Containers":)").append(version.is_at_least(51) ? "0" : "-1");
+  out.append(R"({"Containers":)").append(version.is_at_least(51) || extras.is_disk_usage ? "0" : "-1");
   out.append(R"(,"Created":)").append(std::to_string(image.created ? base::to_unix_seconds(*image.created) : 0));
   out.append(R"(,"Id":")").append(digest);
   out.append(R"(","Labels":)").append(image.labels_json);
   out.append(R"(,"ParentId":"")");
   if (version.is_at_least(48)) append_descriptor(out, image.target, digest);
   if (!extras.manifests_json.empty()) out.append(R"(,"Manifests":)").append(extras.manifests_json);
-  append_names(out, image, digest, version);
+  append_names(out, image, digest, extras, version);
   out.append(R"(,"SharedSize":)").append(std::to_string(extras.shared_bytes));
   out.append(R"(,"Size":)").append(size);
   if (version.is_before(44)) out.append(R"(,"VirtualSize":)").append(size);

@@ -23,6 +23,8 @@ nlohmann::ordered_json descriptor_json(const oci::Descriptor& descriptor);
 struct ListItemExtras {
   std::int64_t shared_bytes = -1;  // -1: not asked for
   std::string manifests_json;      // empty: not asked for
+  // GET /system/df: no container uses it, in any version, and an image without names has null for them.
+  bool is_disk_usage = false;
 };
 // Appends one element of GET /images/json.
 void append_list_item(std::string& out, const imagestore::ImageRecord& image, const ListItemExtras& extras,

@@ -31,6 +31,22 @@ void unknown_plugin(EngineCall& call) {
   throw Error(ErrorCode::kNotFound, "plugin \"" + call.name() + "\" not found");
 }
 
+void prune_no_containers(EngineCall& call) {
+  send_json(call, 200, R"({"ContainersDeleted":null,"SpaceReclaimed":0})");
+}
+
+void prune_no_networks(EngineCall& call) {
+  send_json(call, 200, R"({"NetworksDeleted":null})");
+}
+
+void prune_no_volumes(EngineCall& call) {
+  send_json(call, 200, R"({"VolumesDeleted":null,"SpaceReclaimed":0})");
+}
+
+void prune_no_build_cache(EngineCall& call) {
+  send_json(call, 200, R"({"CachesDeleted":null,"SpaceReclaimed":0})");
+}
+
 void no_swarm(EngineCall& /*call*/) {
   throw Error(ErrorCode::kUnavailable,
               "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this "

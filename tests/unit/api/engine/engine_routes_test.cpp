@@ -20,8 +20,8 @@ TEST_F(Routes, UnknownPathOrMethodIs404WithoutTheVersionHeaders) {
   const Call calls[] = {{"GET", "/nope"},          {"GET", "/v1.44/nope"}, {"GET", "/v9.99/nope"},
                         {"POST", "/_ping"},        {"HEAD", "/version"},   {"HEAD", "/images/json"},
                         {"GET", "/v1.44"},         {"GET", "/"},           {"PUT", "/images/create"},
-                        {"GET", "/images/a/push"}, {"GET", "/v1.x/info"},  {"POST", "/images/prune"},
-                        {"GET", "/events"},        {"POST", "/auth"}};
+                        {"GET", "/images/a/push"}, {"GET", "/v1.x/info"},  {"GET", "/images/prune/x"},
+                        {"POST", "/events"},       {"GET", "/auth"}};
   for (const Call& call : calls) {
     const FakeResponse response = ask(call);
     EXPECT_EQ(response.status, 404) << call.method << " " << call.target;
