@@ -56,11 +56,11 @@ LayerFetch::LayerFetch(DistributionServices& services, std::shared_ptr<RegistryC
                        const imagestore::Lease& lease, ProgressSink& progress)
     : services_(services), client_(std::move(client)), lease_(lease), progress_(progress) {}
 
-void LayerFetch::add(const oci::Descriptor& layer, imagestore::BlobKind kind) {
+void LayerFetch::add(const oci::Descriptor& layer, imagestore::BlobKind kind, Part part) {
   const bool known =
       std::ranges::any_of(items_, [&](const Item& item) { return item.descriptor.digest == layer.digest; });
   if (known) return;
-  items_.push_back({.descriptor = layer, .kind = kind, .watch = {}});
+  items_.push_back({.descriptor = layer, .kind = kind, .part = part, .watch = {}});
 }
 
 void LayerFetch::report(const Item& item, const char* status, std::int64_t current, std::int64_t total) {
@@ -101,7 +101,7 @@ void LayerFetch::finish(Item& item) {
   layers_.emplace(item.descriptor.digest, *std::move(info));
   item.done = true;
   report(item, "Download complete");
-  report(item, "Pull complete");
+  if (item.part == Part::kImage) report(item, "Pull complete");
 }
 
 // Somebody else's transfer failed before it came to our client: that is tried then.
@@ -114,13 +114,23 @@ bool LayerFetch::restart_after_foreign_failure(Item& item) {
   return true;
 }
 
+void LayerFetch::fail(Item& item) {
+  try {
+    item.watch->rethrow();
+  } catch (const Error& error) {
+    if (item.part == Part::kImage || error.code() != ErrorCode::kNotFound) throw;
+    item.done = true;
+  }
+}
+
 void LayerFetch::advance(Item& item) {
   const Transfer::State state = item.watch->state();
   if (state == Transfer::State::kDone) return finish(item);
   if (state == Transfer::State::kFailed) {
     if (restart_after_foreign_failure(item)) return;
-    item.watch->rethrow();
+    return fail(item);
   }
+  if (item.part == Part::kExtra) return;
   if (state == Transfer::State::kWaiting && item.reported_bytes < 0) {
     report(item, "Waiting");
     item.reported_bytes = 0;
@@ -146,7 +156,7 @@ LayerFetch::Layers LayerFetch::run(std::stop_token stop) {
   stop_ = stop;
   for (Item& item : items_) {
     start(item);
-    report(item, item.done ? "Already exists" : "Pulling fs layer");
+    if (item.part == Part::kImage) report(item, item.done ? "Already exists" : "Pulling fs layer");
   }
   for (Item& item : items_) authorise(item);
   std::uint64_t seen = 0;

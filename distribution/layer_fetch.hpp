@@ -21,16 +21,22 @@ class LayerFetch {
   LayerFetch(DistributionServices& services, std::shared_ptr<RegistryClient> client, const imagestore::Lease& lease,
              ProgressSink& progress);
 
+  enum class Part {
+    kImage,
+    kExtra,  // only its end is reported, and one that the registry has not got is not missed
+  };
   // A digest that was added before is fetched once.
-  void add(const oci::Descriptor& layer, imagestore::BlobKind kind);
+  void add(const oci::Descriptor& layer, imagestore::BlobKind kind, Part part);
 
-  // Blocks until all are here, leased; throws the first failure and leaves the other transfers then.
+  // Blocks until all are here, leased; throws the first failure and leaves the other transfers then. Without extras
+  // that there are not.
   Layers run(std::stop_token stop);
 
  private:
   struct Item {
     oci::Descriptor descriptor;
     imagestore::BlobKind kind;
+    Part part;
     Watch watch;
     std::int64_t reported_bytes = -1;
     std::string reported_wait = {};
@@ -45,6 +51,7 @@ class LayerFetch {
   void report_wait(Item& item);
   void authorise(Item& item);
   bool restart_after_foreign_failure(Item& item);
+  void fail(Item& item);
 
   DistributionServices& services_;
   std::shared_ptr<RegistryClient> client_;

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <unordered_map>
-#include <unordered_set>
 
 #include "base/error.hpp"
+#include "distribution/document_fetch.hpp"
 #include "distribution/layer_fetch.hpp"
+#include "distribution/platform_selection.hpp"
 #include "distribution/registry_error.hpp"
 #include "distribution/retry_reporter.hpp"
 #include "oci/image_config.hpp"
@@ -32,33 +32,27 @@ class PullOperation {
         retries_(retries),
         client_(std::move(client)),
         reference_(std::move(reference)),
-        wanted_(request.platform.value_or(services.host)),
-        matcher_(oci::PlatformMatcher::only(wanted_)),
-        on_published_(request.on_published),
+        request_(request),
         progress_(progress),
         stop_(std::move(stop)),
-        lease_(services.content.make_lease("pull " + reference_.familiar())) {}
+        lease_(services.content.make_lease("pull " + reference_.familiar())),
+        documents_(services, shared, *client_, lease_, reference_.familiar(), stop_) {}
 
   void run() {
-    const ParsedManifest& image = find_image();
+    find_images();
     message("Pulling from " + reference_.repository().path(), reference_tag_or_name());
     retries_.start(progress_);
     report_warnings();
-    auto change = imagestore::NameChange::kCreated;
-    if (!is_complete(image)) {
-      fetch_image(image);
-      // Somebody who pulled the same may have been first.
-      if (!is_complete(image)) publish();
-    } else {
-      change = publish();
-    }
-    if (on_published_) on_published_(reference_);
+    const bool was_known = is_named();
+    const bool was_complete = is_complete();
+    if (!was_complete) fetch();
+    // Somebody who pulled the same may have been first.
+    if (was_complete || !is_complete()) publish();
+    if (request_.on_published) request_.on_published(reference_);
     report_warnings();
     message("Digest: " + target_->digest.to_string());
-    message(
-        std::string("Status: ") +
-        (change == imagestore::NameChange::kUnchanged ? "Image is up to date for " : "Downloaded newer image for ") +
-        reference_.familiar());
+    message(std::string("Status: ") + (was_known ? "Image is up to date for " : "Downloaded newer image for ") +
+            reference_.familiar());
   }
 
  private:
@@ -77,10 +71,12 @@ class PullOperation {
 
   std::string reference_tag_or_name() const { return reference_.digest() ? reference_.to_string() : *reference_.tag(); }
 
-  // Sets target_.
-  const ParsedManifest& find_image() {
+  // Sets target_ and selected_.
+  void find_images() {
     try {
-      return select(find_target(), 0);
+      const oci::Descriptor target = find_target();
+      selected_ = select_manifests(documents_, target, request_.platforms, services_.host);
+      target_ = documents_.load(target).descriptor;
     } catch (const Error&) {
       rethrow_for_pull(reference_);
     }
@@ -99,113 +95,50 @@ class PullOperation {
     return {.media_type = "", .digest = *reference_.digest(), .size_bytes = -1};
   }
 
-  // Fetches the document unless the store has it, and keeps it for the publication.
-  const ParsedManifest& load_document(const oci::Descriptor& descriptor) {
-    const auto known = find_stored(descriptor.digest, oci::kMaxManifestBytes);
-    const FetchedManifest fetched = known ? FetchedManifest{descriptor, *known} : fetch_document(descriptor);
-    const std::string& type = descriptor.media_type.empty() ? fetched.descriptor.media_type : descriptor.media_type;
-    // Not inside the braces below: g++ 12 destroys members twice when a later initialiser throws.
-    oci::Document document = oci::parse_document(fetched.bytes, type, reference_.familiar());
-    ParsedManifest manifest{.descriptor = descriptor, .document = std::move(document)};
-    manifest.descriptor.media_type = oci::media_type_of(manifest.document);
-    manifest.descriptor.size_bytes = static_cast<std::int64_t>(fetched.bytes.size());
-    if (descriptor.size_bytes >= 0 && descriptor.size_bytes != manifest.descriptor.size_bytes)
-      throw Error(ErrorCode::kDataLoss, "manifest " + descriptor.digest.to_string() + " has " +
-                                            std::to_string(manifest.descriptor.size_bytes) + " bytes, not " +
-                                            std::to_string(descriptor.size_bytes));
-    if (!known) keep(manifest.descriptor, fetched.bytes);
-    blobs_.push_back(manifest.descriptor.digest);
-    manifests_.push_back(std::make_unique<ParsedManifest>(std::move(manifest)));
-    return *manifests_.back();
-  }
-
-  FetchedManifest fetch_document(const oci::Descriptor& descriptor) {
-    const oci::Digest& digest = descriptor.digest;
-    const auto fetch = [&] {
-      // Another pull may have brought it since it was looked for.
-      if (auto bytes = find_stored(digest, oci::kMaxManifestBytes))
-        return FetchedManifest{descriptor, *std::move(bytes)};
-      FetchedManifest fetched = client_->get_manifest(digest, stop_);
-      // Of the requests for it one keeps it, and not what is no document.
-      const std::string& type = descriptor.media_type.empty() ? fetched.descriptor.media_type : descriptor.media_type;
-      (void)oci::parse_document(fetched.bytes, type, reference_.familiar());
-      services_.content.put_blob(fetched.descriptor, fetched.bytes, lease_);
-      return fetched;
-    };
-    return shared_.manifests.run(client_->identity() + "@" + digest.to_string(), fetch, stop_);
-  }
-
-  // Leases what another request for it has put already.
-  void keep(const oci::Descriptor& descriptor, const std::string& bytes) {
-    if (!services_.content.find_blob(descriptor.digest, lease_)) services_.content.put_blob(descriptor, bytes, lease_);
-  }
-
-  // Nothing also for what is damaged: it is fetched anew then.
-  std::optional<std::string> find_stored(const oci::Digest& digest, std::size_t limit_bytes) {
-    if (!services_.content.find_blob(digest, lease_)) return std::nullopt;
-    try {
-      return services_.content.read_blob(digest, limit_bytes);
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::kDataLoss) throw;
-      services_.logger.warn("stored content is damaged and fetched anew", {{"digest", digest.to_string()}});
-      return std::nullopt;
-    }
-  }
-
-  // The manifest of the wanted platform below `descriptor`, which may be it already.
-  ParsedManifest& select(const oci::Descriptor& descriptor, int depth) {
-    if (depth > oci::kMaxIndexDepth) throw Error(ErrorCode::kInvalidArgument, "index is nested too deeply");
-    if (!visited_.insert(descriptor.digest).second)
-      throw Error(ErrorCode::kInvalidArgument, "index " + descriptor.digest.to_string() + " contains itself");
-    const ParsedManifest& manifest = load_document(descriptor);
-    if (depth == 0) target_ = manifest.descriptor;
-    const auto* index = std::get_if<oci::Index>(&manifest.document);
-    if (index == nullptr) return *manifests_.back();
-    const oci::Descriptor* entry = oci::find_platform(*index, matcher_);
-    if (entry == nullptr)
-      throw Error(ErrorCode::kNotFound,
-                  "no matching manifest for " + oci::to_string(wanted_) +
-                      " in the manifest list entries: no match for platform in manifest: not found");
-    return select(*entry, depth + 1);
-  }
-
-  // Whether the name stands for this already and nothing is missing.
-  bool is_complete(const ParsedManifest& image) {
+  // Whether the name stands for this already.
+  bool is_named() {
     const auto record = services_.images.find_by_reference(reference_);
-    if (!record || record->target.digest != target_->digest) return false;
+    return record && record->target.digest == target_->digest;
+  }
+
+  // Whether nothing is missing that the images need: what is only about them is not asked for again.
+  bool is_complete() {
+    if (!is_named()) return false;
     const auto variants = services_.images.list_variants(target_->digest);
-    const bool published = std::ranges::any_of(
-        variants, [&](const auto& variant) { return variant.descriptor.digest == image.descriptor.digest; });
-    if (!published) return false;
-    const auto& manifest = std::get<oci::Manifest>(image.document);
+    return std::ranges::all_of(selected_.images, [&](const ParsedManifest* image) {
+      const bool is_published = std::ranges::any_of(
+          variants, [&](const auto& variant) { return variant.descriptor.digest == image->descriptor.digest; });
+      return is_published && has_content(std::get<oci::Manifest>(image->document));
+    });
+  }
+
+  bool has_content(const oci::Manifest& manifest) {
     if (!services_.content.find_blob(manifest.config.digest, lease_)) return false;
     return std::ranges::all_of(manifest.layers, [&](const auto& layer) {
       return services_.content.find_blob(layer.digest, lease_).has_value();
     });
   }
 
-  void fetch_image(const ParsedManifest& selected) {
-    const auto& manifest = std::get<oci::Manifest>(selected.document);
-    std::optional<oci::ImageConfig> config = fetch_config(manifest);
+  // All of it or nothing; an extra that the registry has not got is left out.
+  void fetch() {
     LayerFetch fetch(services_, client_, lease_, progress_);
-    for (const auto& layer : manifest.layers) {
-      fetch.add(layer, manifest.is_image() ? imagestore::BlobKind::kLayer : imagestore::BlobKind::kPlain);
-      blobs_.push_back(layer.digest);
+    for (ParsedManifest* image : selected_.images) {
+      const auto& manifest = std::get<oci::Manifest>(image->document);
+      image->config = read_config(manifest);
+      const auto kind = manifest.is_image() ? imagestore::BlobKind::kLayer : imagestore::BlobKind::kPlain;
+      for (const auto& layer : manifest.layers) fetch.add(layer, kind, LayerFetch::Part::kImage);
     }
+    const auto extras = start_extras(fetch);
     const auto layers = fetch.run(stop_);
-    for (const auto& layer : manifest.layers) imagestore::require_size(layer, layers.at(layer.digest).size_bytes);
-    if (config) check_diff_ids(manifest, *config, layers);
-    manifests_.back()->config = std::move(config);
+    for (const ParsedManifest* image : selected_.images) check_layers(*image, layers);
+    for (ParsedManifest* extra : extras)
+      if (is_whole(*extra, layers)) extras_.push_back(extra);
   }
 
   // An artifact's config is kept and not looked into.
-  std::optional<oci::ImageConfig> fetch_config(const oci::Manifest& manifest) {
+  std::optional<oci::ImageConfig> read_config(const oci::Manifest& manifest) {
     try {
-      const auto known = find_stored(manifest.config.digest, oci::kMaxConfigBytes);
-      const std::string bytes = known ? *known : fetch_config_bytes(manifest.config);
-      imagestore::require_size(manifest.config, static_cast<std::int64_t>(bytes.size()));
-      if (!known) keep(manifest.config, bytes);
-      blobs_.push_back(manifest.config.digest);
+      const std::string bytes = documents_.read_config(manifest.config);
       if (!manifest.is_image()) return std::nullopt;
       oci::ImageConfig config = oci::parse_image_config(bytes);
       if (config.diff_ids.size() != manifest.layers.size())
@@ -219,14 +152,38 @@ class PullOperation {
     }
   }
 
-  std::string fetch_config_bytes(const oci::Descriptor& config) {
-    const auto fetch = [&] {
-      if (auto stored = find_stored(config.digest, oci::kMaxConfigBytes)) return *std::move(stored);
-      std::string bytes = client_->read_blob(config, oci::kMaxConfigBytes, stop_);
-      services_.content.put_blob(config, bytes, lease_);
-      return bytes;
-    };
-    return shared_.configs.run(client_->identity() + "@" + config.digest.to_string(), fetch, stop_);
+  std::vector<ParsedManifest*> start_extras(LayerFetch& fetch) {
+    std::vector<ParsedManifest*> extras;
+    for (const oci::Descriptor& entry : selected_.extras) {
+      try {
+        ParsedManifest& extra = documents_.load(entry);
+        const auto* manifest = std::get_if<oci::Manifest>(&extra.document);
+        if (manifest == nullptr) continue;
+        (void)documents_.read_config(manifest->config);
+        for (const auto& layer : manifest->layers)
+          fetch.add(layer, imagestore::BlobKind::kPlain, LayerFetch::Part::kExtra);
+        extras.push_back(&extra);
+      } catch (const Error& error) {
+        if (error.code() != ErrorCode::kNotFound) throw;
+      }
+    }
+    return extras;
+  }
+
+  static bool is_whole(const ParsedManifest& extra, const LayerFetch::Layers& layers) {
+    const auto& manifest = std::get<oci::Manifest>(extra.document);
+    for (const auto& layer : manifest.layers) {
+      const auto here = layers.find(layer.digest);
+      if (here == layers.end()) return false;
+      imagestore::require_size(layer, here->second.size_bytes);
+    }
+    return true;
+  }
+
+  static void check_layers(const ParsedManifest& image, const LayerFetch::Layers& layers) {
+    const auto& manifest = std::get<oci::Manifest>(image.document);
+    for (const auto& layer : manifest.layers) imagestore::require_size(layer, layers.at(layer.digest).size_bytes);
+    if (image.config) check_diff_ids(manifest, *image.config, layers);
   }
 
   static void check_diff_ids(const oci::Manifest& manifest, const oci::ImageConfig& config,
@@ -242,13 +199,22 @@ class PullOperation {
     }
   }
 
-  imagestore::NameChange publish() {
+  void publish() {
     imagestore::Publication publication{.target = *target_, .name = reference_};
     if (reference_.digest()) publication.name = oci::Reference(reference_.repository(), std::nullopt, target_->digest);
-    for (const auto& manifest : manifests_) publication.manifests.push_back(*manifest);
-    publication.blobs = blobs_;
+    for (const auto& manifests : {selected_.indexes, selected_.images, extras_})
+      for (const ParsedManifest* manifest : manifests) add_to(publication, *manifest);
     publication.source = imagestore::BlobSource{client_->registry(), reference_.repository().path()};
-    return services_.images.publish(publication);
+    services_.images.publish(publication);
+  }
+
+  static void add_to(imagestore::Publication& publication, const ParsedManifest& published) {
+    publication.manifests.push_back(published);
+    publication.blobs.push_back(published.descriptor.digest);
+    if (const auto* manifest = std::get_if<oci::Manifest>(&published.document)) {
+      publication.blobs.push_back(manifest->config.digest);
+      for (const auto& layer : manifest->layers) publication.blobs.push_back(layer.digest);
+    }
   }
 
   DistributionServices& services_;
@@ -256,16 +222,14 @@ class PullOperation {
   RetryReporter& retries_;
   std::shared_ptr<RegistryClient> client_;
   oci::Reference reference_;
-  oci::Platform wanted_;
-  oci::PlatformMatcher matcher_;
-  const std::function<void(const oci::Reference&)>& on_published_;
+  const PullRequest& request_;
   ProgressSink& progress_;
   std::stop_token stop_;
   imagestore::Lease lease_;
+  DocumentFetch documents_;
   std::optional<oci::Descriptor> target_;
-  std::vector<std::unique_ptr<ParsedManifest>> manifests_;  // from the target down to the image
-  std::vector<oci::Digest> blobs_;
-  std::unordered_set<oci::Digest> visited_;
+  SelectedManifests selected_;
+  std::vector<ParsedManifest*> extras_;  // those that are here
 };
 
 [[noreturn]] void throw_access_denied(const oci::Reference& reference, const std::string& detail) {

@@ -4,11 +4,11 @@
 #pragma once
 
 #include <functional>
-#include <optional>
 #include <stop_token>
 #include <vector>
 
 #include "base/log.hpp"
+#include "distribution/platform_choice.hpp"
 #include "distribution/progress.hpp"
 #include "distribution/registry_client.hpp"
 #include "distribution/single_flight.hpp"
@@ -21,7 +21,7 @@ namespace lighterd::distribution {
 
 struct PullRequest {
   oci::Reference reference;  // name-only: every tag
-  std::optional<oci::Platform> platform;
+  PlatformChoice platforms;
   OperationContext context;
   // Told of each reference once its image is published, before the last reports of it; empty: nobody.
   std::function<void(const oci::Reference&)> on_published = {};

@@ -11,7 +11,7 @@
 #include "base/json.hpp"
 #include "base/synchronized.hpp"
 #include "distribution/body_source.hpp"
-#include "distribution/push_plan.hpp"
+#include "distribution/push_choice.hpp"
 #include "distribution/registry_error.hpp"
 #include "distribution/retry_reporter.hpp"
 
@@ -77,7 +77,7 @@ class PushOperation {
   void push_tag(const oci::Reference& name) {
     const auto image = services_.images.find_by_reference(name);
     if (!image) throw Error(ErrorCode::kNotFound, "tag does not exist: " + name.familiar());
-    const PushPlan plan = make_plan(*image);
+    const PushPlan plan = make_plan(*image, name);
     push_blobs(plan.blobs);
     put_documents(plan.documents, *name.tag());
     remember_source(plan);
@@ -85,59 +85,26 @@ class PushOperation {
     report_result(*name.tag(), plan.documents.back());
   }
 
-  // The whole image, of which the repository may have what is not here; else the host's platform (or the first that is
-  // whole) of an index that is here in part.
-  PushPlan make_plan(const imagestore::ImageRecord& image) {
-    if (request_.platform) {
-      const oci::Descriptor variant = find_variant(image);
-      auto plan = find_plan(variant);
-      if (!plan) throw_missing(variant);
-      return std::move(*plan);
-    }
-    if (auto whole = find_plan(image.target)) return std::move(*whole);
-    for (const auto& variant : substitutes(image)) {
-      auto plan = find_plan(variant);
-      if (!plan) continue;
-      report_replacement(image.target, variant);
-      return std::move(*plan);
-    }
-    throw_missing(image.target);
-  }
-
-  std::optional<PushPlan> find_plan(const oci::Descriptor& descriptor) {
+  PushPlan make_plan(const imagestore::ImageRecord& image, const oci::Reference& name) {
     const auto& allowed = services_.registries.foreign_layer_registries;
-    const PushPlanOptions options{
+    PushPlanOptions options{
         .is_there = [this](const oci::Digest& digest) { return client_->has_manifest(digest, stop_); },
         .sends_foreign_layers = std::ranges::find(allowed, client_->registry()) != allowed.end()};
-    return make_push_plan(services_.content, lease_, descriptor, options);
+    try {
+      ChosenPush chosen = PushChoice(services_, lease_, std::move(options)).choose(image, name, request_.platforms);
+      if (chosen.substitute) report_replacement(image.target, *chosen.substitute);
+      return std::move(chosen.plan);
+    } catch (const ContentMissing& missing) {
+      report_missing(missing.descriptor());
+      throw;
+    }
   }
 
-  // The platforms of an index, the one that is shown first.
-  std::vector<oci::Descriptor> substitutes(const imagestore::ImageRecord& image) {
-    std::vector<oci::Descriptor> found;
-    for (const auto& variant : services_.images.list_variants(image.target.digest))
-      if (variant.descriptor.digest != image.target.digest) found.push_back(variant.descriptor);
-    std::stable_partition(found.begin(), found.end(), [&](const auto& descriptor) {
-      return image.manifest && descriptor.digest == *image.manifest;
-    });
-    return found;
-  }
-
-  oci::Descriptor find_variant(const imagestore::ImageRecord& image) {
-    const auto matcher = oci::PlatformMatcher::only_strict(*request_.platform);
-    for (const auto& variant : services_.images.list_variants(image.target.digest))
-      if (matcher.matches(variant.platform)) return variant.descriptor;
-    throw Error(ErrorCode::kNotFound, "image with reference " + request_.repository.familiar() +
-                                          " was found but does not provide the specified platform (" +
-                                          oci::to_string(*request_.platform) + ")");
-  }
-
-  [[noreturn]] void throw_missing(const oci::Descriptor& descriptor) {
+  void report_missing(const oci::Descriptor& descriptor) {
     nlohmann::ordered_json note;
     note["contentMissing"] = true;
     note["desc"] = oci::to_json(descriptor);
     report_aux(note);
-    throw Error(ErrorCode::kNotFound, "content of " + descriptor.digest.to_string() + " is not complete here");
   }
 
   void report_aux(const nlohmann::ordered_json& note) {

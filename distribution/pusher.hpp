@@ -14,8 +14,7 @@ namespace lighterd::distribution {
 struct PushRequest {
   oci::RepositoryName repository;
   std::optional<std::string> tag;  // none: every tag of the repository
-  // Exactly that platform's manifest instead of what the tag points to.
-  std::optional<oci::Platform> platform;
+  PlatformChoice platforms;        // PushChoice says what each is
   OperationContext context;
   // Told of each tag once it is there, before the last reports of it; empty: nobody.
   std::function<void(const oci::Reference&)> on_pushed = {};
@@ -26,9 +25,8 @@ class Pusher {
  public:
   explicit Pusher(DistributionServices services) : services_(services) {}
 
-  // Blocks until every tag is there. Reports "The push refers to repository [...]" before anything can fail; an index
-  // of which only some platforms are here is pushed as it is if the repository has the others, else replaced by one
-  // that is here, the host's first, with the aux record that says so.
+  // Blocks until every tag is there. Reports "The push refers to repository [...]" before anything can fail, and a
+  // platform that is pushed in an index's place by an aux record. Throws as PushChoice, and what a registry answered.
   void push(const PushRequest& request, ProgressSink& progress, std::stop_token stop);
 
  private:

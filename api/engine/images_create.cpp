@@ -12,10 +12,10 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 
-std::optional<oci::Platform> find_platform(const EngineCall& call) {
+distribution::PlatformChoice find_platforms(const EngineCall& call) {
   const std::string text = get_text(call.parameters, "platform");
-  if (text.empty() || call.version.is_before(32)) return std::nullopt;
-  return oci::parse_platform(text, call.services.host);
+  if (text.empty() || call.version.is_before(32)) return {};
+  return distribution::PlatformChoice::these({oci::parse_platform(text, call.services.host)});
 }
 
 [[noreturn]] void refuse_import(const EngineCall& call) {
@@ -29,7 +29,7 @@ std::optional<oci::Platform> find_platform(const EngineCall& call) {
 void images_create(EngineCall& call) {
   // The body of an import is a root file system, whatever its Content-Type says (trap 31).
   if (call.parameters.find("fromSrc") == nullptr) merge_form(call);
-  const auto platform = find_platform(call);
+  const auto platforms = find_platforms(call);
   const std::string image = get_text(call.parameters, "fromImage");
   if (image.empty()) refuse_import(call);
   const oci::Reference reference = oci::parse_pull_reference(image, get_text(call.parameters, "tag"));
@@ -37,7 +37,7 @@ void images_create(EngineCall& call) {
   if (reference.repository().familiar() == "scratch")
     throw Error(ErrorCode::kPermissionDenied, "'scratch' is a reserved name");
   distribution::OperationContext context = make_operation_context(call);
-  distribution::PullRequest request{.reference = reference, .platform = platform, .context = std::move(context)};
+  distribution::PullRequest request{.reference = reference, .platforms = platforms, .context = std::move(context)};
   request.on_published = [&](const oci::Reference& pulled) { add_transfer_event(call.services, "pull", pulled); };
   run_streamed(call, [&](distribution::ProgressSink& progress) {
     call.services.puller.pull(request, progress, call.request.stop);

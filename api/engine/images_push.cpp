@@ -42,8 +42,11 @@ void images_push(EngineCall& call) {
   call.subject = reference.familiar();
   distribution::OperationContext context = make_operation_context(call);
   distribution::PushRequest request{
-      .repository = reference.repository(), .tag = reference.tag(), .platform = {}, .context = std::move(context)};
-  if (call.version.is_at_least(46)) request.platform = find_json_platform(call.parameters, "platform");
+      .repository = reference.repository(), .tag = reference.tag(), .platforms = {}, .context = std::move(context)};
+  if (call.version.is_at_least(46)) {
+    if (const auto platform = find_json_platform(call.parameters, "platform"))
+      request.platforms = distribution::PlatformChoice::these({*platform});
+  }
   if (call.request.headers.find("X-Registry-Auth") == nullptr) read_body_credentials(call, request.context.auth);
   request.on_pushed = [&](const oci::Reference& pushed) { add_transfer_event(call.services, "push", pushed); };
   run_streamed(call, [&](distribution::ProgressSink& progress) {

@@ -85,8 +85,9 @@ class DistributionFixture {
   // "app:1" is pulled from the fake registry; lines go to `progress`.
   void pull(const std::string& rest, distribution::ProgressSink& progress, const std::string& architecture = {},
             std::stop_token stop = {}) {
-    distribution::PullRequest request{.reference = oci::parse_reference(name(rest)), .platform = {}, .context = {}};
-    if (!architecture.empty()) request.platform = oci::parse_platform("linux/" + architecture, host);
+    distribution::PullRequest request{.reference = oci::parse_reference(name(rest)), .platforms = {}, .context = {}};
+    if (!architecture.empty())
+      request.platforms = distribution::PlatformChoice::these({oci::parse_platform("linux/" + architecture, host)});
     distribution::Puller(services()).pull(request, progress, std::move(stop));
   }
   // The code and text of the Error that a pull ends with.
@@ -103,8 +104,9 @@ class DistributionFixture {
   void push(const std::string& repository, const std::optional<std::string>& tag, distribution::ProgressSink& progress,
             const std::string& architecture = {}) {
     distribution::PushRequest request{
-        .repository = oci::parse_reference(name(repository)).repository(), .tag = tag, .platform = {}, .context = {}};
-    if (!architecture.empty()) request.platform = oci::parse_platform("linux/" + architecture, host);
+        .repository = oci::parse_reference(name(repository)).repository(), .tag = tag, .platforms = {}, .context = {}};
+    if (!architecture.empty())
+      request.platforms = distribution::PlatformChoice::these({oci::parse_platform("linux/" + architecture, host)});
     distribution::Pusher(services()).push(request, progress, {});
   }
 };

@@ -112,6 +112,112 @@ TEST_F(PullerTest, TakesTheHostsPlatformAndAddsOthersBesideIt) {
   EXPECT_EQ(store.images().list_variants(record.target.digest).size(), 2U);
 }
 
+TEST_F(PullerTest, AnotherPlatformOfAKnownNameIsNoNewerImage) {
+  const TwoPlatforms content;
+  serve_index("app", "1", content.index, {content.amd64, content.arm64});
+  EXPECT_EQ(pull_lines("app:1").back(), "Status: Downloaded newer image for " + name("app:1"));
+  const auto lines = pull_lines("app:1", "arm64");
+  EXPECT_THAT(lines, testing::Contains(content.arm64.layers[1].first.digest.short_hex() + ": Pull complete"));
+  EXPECT_EQ(lines.back(), "Status: Image is up to date for " + name("app:1"));
+}
+
+// Two platforms, each with what BuildKit adds for it.
+class AttestedPullTest : public PullerTest {
+ protected:
+  AttestedPullTest() {
+    const oci::Platform unknown{
+        .architecture = "unknown", .os = "unknown", .os_version = {}, .os_features = {}, .variant = {}};
+    index = tests::make_index({{content.amd64, platform("amd64")},
+                               {content.arm64, platform("arm64")},
+                               {amd64_note, unknown},
+                               {arm64_note, unknown}});
+    serve_index("app", "1", index, {content.amd64, content.arm64, amd64_note, arm64_note});
+  }
+  void pull_these(PlatformChoice platforms, tests::RecordingProgress& progress) {
+    const PullRequest request{
+        .reference = oci::parse_reference(name("app:1")), .platforms = std::move(platforms), .context = {}};
+    Puller(services()).pull(request, progress, {});
+  }
+  std::vector<bool> complete() {
+    std::vector<bool> result;
+    for (const auto& entry : store.images().list_entries(index.first.digest)) result.push_back(entry.is_complete);
+    return result;
+  }
+
+  const TwoPlatforms content;
+  const TestImage amd64_note = tests::make_attestation(content.amd64);
+  const TestImage arm64_note = tests::make_attestation(content.arm64);
+  std::pair<oci::Descriptor, std::string> index = content.index;
+};
+
+using Complete = std::vector<bool>;
+
+TEST_F(AttestedPullTest, APlatformComesWithItsAttestationWhoseLayersShowTheirEndAlone) {
+  const auto lines = pull_lines("app:1");
+  EXPECT_EQ(complete(), (Complete{true, false, true, false}));
+  const std::string statement = amd64_note.layers[0].first.digest.short_hex();
+  EXPECT_THAT(lines, testing::Contains(statement + ": Download complete"));
+  EXPECT_THAT(lines, testing::Not(testing::Contains(statement + ": Pull complete")));
+  EXPECT_THAT(lines, testing::Not(testing::Contains(statement + ": Pulling fs layer")));
+  EXPECT_EQ(store.images().get_image(name("app:1")).manifest, content.amd64.manifest.digest);
+  pull_lines("app:1", "arm64");
+  EXPECT_EQ(complete(), (Complete{true, true, true, true}));
+}
+
+TEST_F(AttestedPullTest, AnAttestationThatTheRegistryHasNotGotIsNotMissed) {
+  const std::string blobs = "/v2/app/blobs/";
+  for (const std::string& path :
+       {"/v2/app/manifests/" + amd64_note.manifest.digest.to_string(), blobs + amd64_note.config.digest.to_string(),
+        blobs + amd64_note.layers[0].first.digest.to_string()}) {
+    registry.clear_faults();
+    registry.add_fault({.path = path, .times = -1, .status = 404});
+    EXPECT_NO_THROW(pull_lines("app:1")) << path;
+    EXPECT_EQ(complete(), (Complete{true, false, false, false})) << path;
+    registry.clear_requests();
+    pull_lines("app:1");
+    EXPECT_EQ(registry.requests().size(), 1U) << "an unchanged tag costs one HEAD";
+    store.images().remove({.image = index.first.digest, .even_if_named = true});
+  }
+}
+
+TEST_F(AttestedPullTest, SeveralPlatformsAtOnceFetchEachLayerOnce) {
+  tests::RecordingProgress progress;
+  pull_these(PlatformChoice::these({platform("amd64"), platform("arm64")}), progress);
+  EXPECT_EQ(complete(), (Complete{true, true, true, true}));
+  EXPECT_EQ(registry.count("GET", "/v2/app/blobs/" + content.amd64.layers[0].first.digest.to_string()), 1U);
+  const auto lines = progress.lines();
+  EXPECT_EQ(std::ranges::count(lines, "1: Pulling from app"), 1);
+  EXPECT_EQ(std::ranges::count(lines, content.amd64.layers[0].first.digest.short_hex() + ": Pull complete"), 1);
+}
+
+TEST_F(AttestedPullTest, AllIsEverythingThatTheIndexHas) {
+  tests::RecordingProgress progress;
+  pull_these(PlatformChoice::all(), progress);
+  EXPECT_EQ(complete(), (Complete{true, true, true, true}));
+}
+
+TEST_F(AttestedPullTest, OneThatIsMissingFailsAllBeforeAnythingIsFetched) {
+  tests::RecordingProgress progress;
+  try {
+    pull_these(PlatformChoice::these({platform("amd64"), platform("s390x")}), progress);
+    FAIL() << "nothing was thrown";
+  } catch (const PlatformMissing& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+    EXPECT_EQ(error.wanted(), "linux/s390x");
+    EXPECT_THAT(error.there(), ElementsAre("linux/amd64", "linux/arm64"));
+  }
+  EXPECT_EQ(registry.count("GET", "/v2/app/blobs/*"), 0U);
+  expect_nothing_visible();
+}
+
+TEST_F(AttestedPullTest, ALayerThatFailsLeavesNoPlatform) {
+  registry.add_fault(
+      {.path = "/v2/app/blobs/" + content.arm64.layers[1].first.digest.to_string(), .times = -1, .status = 404});
+  tests::RecordingProgress progress;
+  EXPECT_THROW(pull_these(PlatformChoice::all(), progress), base::Error);
+  EXPECT_TRUE(store.images().list_images().empty());
+}
+
 TEST_F(PullerTest, FollowsANestedIndexAndRefusesALoopOfDepth) {
   const TwoPlatforms content;
   auto nested = content.index;
@@ -382,7 +488,7 @@ TEST_F(PullerTest, PullsOfOneTagResolveItOnce) {
   serve("app", "1", image);
   registry.add_fault({.method = "HEAD", .stall_before_head = true});
   Puller puller(services());
-  const PullRequest request{.reference = oci::parse_reference(name("app:1")), .platform = {}, .context = {}};
+  const PullRequest request{.reference = oci::parse_reference(name("app:1")), .platforms = {}, .context = {}};
   std::vector<std::jthread> threads;
   std::vector<RecordingProgress> progress(8);
   for (auto& each : progress) threads.emplace_back([&] { puller.pull(request, each, {}); });
@@ -405,7 +511,7 @@ TEST_F(PullerTest, OtherCredentialsAreAuthorisedBeforeTheyWatch) {
   options.stall_timeout = std::chrono::hours(1);
   registry.add_fault({.method = "GET", .path = path, .stall_after_bytes = 1});
   Puller puller(services());
-  PullRequest request{.reference = oci::parse_reference(name("app:1")), .platform = {}, .context = {}};
+  PullRequest request{.reference = oci::parse_reference(name("app:1")), .platforms = {}, .context = {}};
   std::jthread first([&] {
     RecordingProgress progress;
     puller.pull(request, progress, {});
@@ -562,7 +668,7 @@ TEST(PullerUnreachableTest, IsAnInternalErrorThatNamesTheAddress) {
   RecordingProgress progress;
   try {
     Puller(fixture.services())
-        .pull({.reference = oci::parse_reference(host + "/app:1"), .platform = {}, .context = {}}, progress, {});
+        .pull({.reference = oci::parse_reference(host + "/app:1"), .platforms = {}, .context = {}}, progress, {});
     FAIL();
   } catch (const base::Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kInternal);

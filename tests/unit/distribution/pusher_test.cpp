@@ -308,6 +308,110 @@ TEST_F(PusherTest, PushesExactlyThePlatformAskedFor) {
   EXPECT_THROW(push("app", "1", progress, "s390x"), base::Error);
 }
 
+TEST_F(PusherTest, APlatformThatIsTwoManifestsIsAConflict) {
+  const TwoPlatforms content;
+  const auto index = tests::make_index({{content.amd64, host}, {content.arm64, host}, {make_image(), host}});
+  store.publish_index(index, {content.amd64, make_image()}, name("app:1"));
+  RecordingProgress progress;
+  try {
+    push("app", "1", progress, "amd64");
+    FAIL() << "nothing was thrown";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ErrorCode::kConflict);
+    EXPECT_EQ(error.text(), "multiple manifests found for platform linux/amd64");
+  }
+}
+
+TEST_F(PusherTest, ASubstituteHasToBeTheHostsPlatformOrTheOnlyOne) {
+  const auto platform_of = [](const std::string& architecture) {
+    return oci::Platform{
+        .architecture = architecture, .os = "linux", .os_version = {}, .os_features = {}, .variant = {}};
+  };
+  const auto arm = make_image({.architecture = "arm64", .layers = {"arm"}});
+  const auto riscv = make_image({.architecture = "riscv64", .layers = {"riscv"}});
+  const auto index = tests::make_index(
+      {{arm, platform_of("arm64")}, {riscv, platform_of("riscv64")}, {make_image(), platform_of("amd64")}});
+  store.publish_index(index, {arm, riscv}, name("app:1"));
+  EXPECT_EQ(push_error("app", "1"), "multiple matching manifests found but no specific platform requested");
+  EXPECT_EQ(registry.requests("POST").size(), 0U);
+}
+
+TEST_F(PusherTest, NamesTheTagWhosePlatformIsNotHere) {
+  const TwoPlatforms content;
+  store.publish_index(content.index, {content.amd64}, name("app:1"));
+  RecordingProgress progress;
+  try {
+    push("app", "1", progress, "arm64");
+    FAIL() << "nothing was thrown";
+  } catch (const PlatformMissing& error) {
+    EXPECT_EQ(error.text(), "image with reference " + name("app:1") +
+                                " was found but does not provide the specified platform (linux/arm64)");
+    EXPECT_EQ(error.there(), std::vector<std::string>{"linux/amd64"});
+  }
+}
+
+class PushOfSome : public PusherTest {
+ protected:
+  static oci::Platform linux_on(const std::string& architecture) {
+    return {.architecture = architecture, .os = "linux", .os_version = {}, .os_features = {}, .variant = {}};
+  }
+  std::vector<std::string> push_these(PlatformChoice platforms) {
+    const PushRequest request{.repository = oci::parse_reference(name("app")).repository(),
+                              .tag = "1",
+                              .platforms = std::move(platforms),
+                              .context = {}};
+    RecordingProgress progress;
+    Pusher(services()).push(request, progress, {});
+    return progress.lines();
+  }
+
+  const tests::TestImage amd64 = make_image({.layers = {"shared", "amd64"}});
+  const tests::TestImage arm64 = make_image({.architecture = "arm64", .layers = {"shared", "arm64"}});
+  const tests::TestImage riscv64 = make_image({.architecture = "riscv64", .layers = {"shared", "riscv64"}});
+  const tests::TestImage note = tests::make_attestation(arm64);
+  const std::pair<oci::Descriptor, std::string> index = tests::make_index({{amd64, linux_on("amd64")},
+                                                                           {arm64, linux_on("arm64")},
+                                                                           {riscv64, linux_on("riscv64")},
+                                                                           {note, linux_on("unknown")}});
+};
+
+TEST_F(PushOfSome, SeveralPlatformsAreAnIndexOfTheirEntries) {
+  store.publish_index(index, {amd64, arm64, note}, name("app:1"));
+  push_these(PlatformChoice::these({linux_on("arm64"), linux_on("amd64")}));
+  const auto [type, bytes] = registry.find_manifest("app", "1").value();
+  EXPECT_EQ(type, oci::media_type::kOciIndex);
+  const auto pushed = nlohmann::json::parse(bytes)["manifests"];
+  const auto whole = nlohmann::json::parse(index.second)["manifests"];
+  EXPECT_EQ(pushed, nlohmann::json::array({whole[0], whole[1], whole[3]}));
+  for (const auto& image : {amd64, arm64, note})
+    EXPECT_TRUE(registry.find_manifest("app", image.manifest.digest.to_string()));
+  EXPECT_TRUE(registry.find_blob("app", note.layers[0].first.digest.to_string()));
+  EXPECT_EQ(store.images().get_image(name("app:1")).target.digest, index.first.digest);
+}
+
+TEST_F(PushOfSome, EveryPlatformOfTheIndexIsTheIndexItself) {
+  store.publish_index(index, {amd64, arm64, riscv64, note}, name("app:1"));
+  push_these(PlatformChoice::these({linux_on("arm64"), linux_on("amd64"), linux_on("riscv64")}));
+  EXPECT_EQ(registry.find_manifest("app", "1")->second, index.second);
+}
+
+TEST_F(PushOfSome, AllNamesWhatIsMissing) {
+  store.publish_index(index, {amd64, arm64}, name("app:1"));
+  try {
+    push_these(PlatformChoice::all());
+    FAIL() << "nothing was thrown";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ErrorCode::kNotFound);
+    EXPECT_EQ(error.text(), "not all platforms of " + name("app:1") + " are here; missing: linux/riscv64 (" +
+                                riscv64.manifest.digest.to_string() + "), the attestation of " +
+                                arm64.manifest.digest.to_string());
+  }
+  EXPECT_EQ(registry.requests("POST").size(), 0U);
+  store.publish_index(index, {riscv64, note}, name("app:1"));
+  push_these(PlatformChoice::all());
+  EXPECT_EQ(registry.find_manifest("app", "1")->second, index.second);
+}
+
 TEST_F(PusherTest, ARefusedBlobEndsThePush) {
   const auto image = make_image();
   publish(image, "app:1");

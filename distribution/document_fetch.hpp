@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// The documents of one pull: each from the store if it is there, else from the registry by one request of all pulls
+// that want it at the time; verified, kept and leased.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "distribution/puller.hpp"
+
+namespace lighterd::distribution {
+
+// For one operation and one thread. What it is made of outlives it.
+class DocumentFetch {
+ public:
+  // `reference` is what error texts name.
+  DocumentFetch(DistributionServices& services, SharedRequests& shared, RegistryClient& client,
+                const imagestore::Lease& lease, std::string reference, std::stop_token stop);
+
+  // A manifest or an index, once however often it is asked for; valid as long as this. A descriptor without type and
+  // with a size below zero is of a digest alone. Blocks. kInvalidArgument for what is no document or after 10,000 of
+  // them, kDataLoss for a wrong size; throws as RegistryClient.
+  imagestore::ParsedManifest& load(const oci::Descriptor& descriptor);
+  // The bytes of a config; as load().
+  std::string read_config(const oci::Descriptor& config);
+
+ private:
+  FetchedManifest fetch_document(const oci::Descriptor& descriptor);
+  std::string fetch_config(const oci::Descriptor& config);
+  void keep(const oci::Descriptor& descriptor, const std::string& bytes);
+  std::optional<std::string> find_stored(const oci::Digest& digest, std::size_t limit_bytes);
+
+  DistributionServices& services_;
+  SharedRequests& shared_;
+  RegistryClient& client_;
+  const imagestore::Lease& lease_;
+  std::string reference_;
+  std::stop_token stop_;
+  std::unordered_map<oci::Digest, std::unique_ptr<imagestore::ParsedManifest>> documents_;
+};
+
+}  // namespace lighterd::distribution
