@@ -18,6 +18,7 @@ void images_push(EngineCall& call);
 void images_save(EngineCall& call);      // of the names in the query
 void images_save_one(EngineCall& call);  // of the name in the path
 void images_prune(EngineCall& call);
+void images_attestations(EngineCall& call);
 void distribution_inspect(EngineCall& call);
 
 void ping(EngineCall& call);  // does not block
@@ -25,6 +26,11 @@ void version(EngineCall& call);
 void info(EngineCall& call);
 void events(EngineCall& call);
 void system_df(EngineCall& call);
+
+// Our own paths, docs/lighter-api.md.
+void lighter_pull(EngineCall& call);
+void lighter_push(EngineCall& call);
+void lighter_platforms(EngineCall& call);
 
 // What an engine without containers, networks, volumes, plugins and swarm answers (section 7, traps 42 and 43).
 void empty_list(EngineCall& call);

@@ -55,6 +55,12 @@ constexpr Operation kOperations[] = {
      .min_version = 25,
      .template_text = "/images/prune"},
     {"disk usage", "GET", "/system/df", system_df},
+    {.name = "image attestations",
+     .method = "GET",
+     .pattern = "/images/{name...}/attestations",
+     .endpoint = images_attestations,
+     .min_version = 55,
+     .template_text = "/images/{name:.*}/attestations"},
     {.name = "inspect remote image",
      .method = "GET",
      .pattern = "/distribution/{name...}/json",
@@ -84,6 +90,13 @@ constexpr Operation kOperations[] = {
     {"swarm", "GET", "/secrets/{name...}", no_swarm, kProbe},
     {"swarm", "GET", "/configs", no_swarm, kProbe},
     {"swarm", "GET", "/configs/{name...}", no_swarm, kProbe},
+};
+
+// Ours: without a version of Docker's in front, so that no client comes upon them by chance.
+constexpr Operation kOwnOperations[] = {
+    {"pull platforms", "POST", "/lighter/v1/images/pull", lighter_pull},
+    {"push platforms", "POST", "/lighter/v1/images/{name...}/push", lighter_push},
+    {"list platforms", "GET", "/lighter/v1/images/{name...}/platforms", lighter_platforms},
 };
 
 struct Failure {
@@ -166,12 +179,16 @@ void page_not_found(Request& /*request*/, Response& response) {
 }  // namespace
 
 EngineApi::EngineApi(EngineServices services) : services_(std::move(services)) {
-  for (const Operation& operation : kOperations)
-    router_.add(
-        {.method = std::string(operation.method),
-         .pattern = std::string(operation.pattern),
-         .execution = operation.execution,
-         .handler = [this, &operation](Request& request, Response& response) { run(operation, request, response); }});
+  for (const Operation& operation : kOperations) add(router_, operation);
+  for (const Operation& operation : kOwnOperations) add(own_router_, operation);
+}
+
+void EngineApi::add(Router& router, const Operation& operation) {
+  router.add(
+      {.method = std::string(operation.method),
+       .pattern = std::string(operation.pattern),
+       .execution = operation.execution,
+       .handler = [this, &operation](Request& request, Response& response) { run(operation, request, response); }});
 }
 
 Dispatched EngineApi::dispatch(Request& request) const {
@@ -181,7 +198,9 @@ Dispatched EngineApi::dispatch(Request& request) const {
               response.set_header("Docker-Experimental", "false");
               response.send(200, "", "");
             }};
-  auto match = router_.find(request.method, split_version(request.path).path);
+  const VersionedPath versioned = split_version(request.path);
+  auto match = router_.find(request.method, versioned.path);
+  if (!match && !versioned.version) match = own_router_.find(request.method, versioned.path);
   if (!match) return {Execution::kInline, page_not_found};
   request.path_parameters = std::move(match->parameters);
   return {match->route->execution, match->route->handler};

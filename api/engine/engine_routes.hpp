@@ -23,10 +23,12 @@ class EngineApi {
   Dispatched dispatch(Request& request) const;
 
  private:
+  void add(Router& router, const Operation& operation);
   void run(const Operation& operation, Request& request, Response& response) const;
 
   EngineServices services_;
   Router router_;
+  Router own_router_;
 };
 
 }  // namespace lighterd::api

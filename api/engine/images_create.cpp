@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <utility>
-
 #include "api/engine/endpoints.hpp"
-#include "api/engine/image_events.hpp"
+#include "api/engine/image_transfers.hpp"
 #include "api/engine/parameters.hpp"
 #include "base/error.hpp"
 
@@ -33,15 +31,7 @@ void images_create(EngineCall& call) {
   const std::string image = get_text(call.parameters, "fromImage");
   if (image.empty()) refuse_import(call);
   const oci::Reference reference = oci::parse_pull_reference(image, get_text(call.parameters, "tag"));
-  call.subject = reference.familiar();
-  if (reference.repository().familiar() == "scratch")
-    throw Error(ErrorCode::kPermissionDenied, "'scratch' is a reserved name");
-  distribution::OperationContext context = make_operation_context(call);
-  distribution::PullRequest request{.reference = reference, .platforms = platforms, .context = std::move(context)};
-  request.on_published = [&](const oci::Reference& pulled) { add_transfer_event(call.services, "pull", pulled); };
-  run_streamed(call, [&](distribution::ProgressSink& progress) {
-    call.services.puller.pull(request, progress, call.request.stop);
-  });
+  pull_image(call, reference, platforms, MissingPlatform::kDockersText);
 }
 
 }  // namespace lighterd::api
