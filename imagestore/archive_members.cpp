@@ -7,7 +7,6 @@
 
 #include "base/encoding.hpp"
 #include "imagestore/archive_names.hpp"
-#include "imagestore/content_verifier.hpp"
 #include "oci/docker_archive.hpp"
 
 namespace lighterd::imagestore {
@@ -23,6 +22,8 @@ constexpr std::size_t kMaxNameBytes = std::size_t{16} * 1024 * 1024;  // of all 
 constexpr std::int64_t kSmallBytes = std::int64_t{64} * 1024;
 constexpr std::int64_t kMaxTextBytes = std::int64_t{8} * 1024 * 1024;  // of all small ones
 constexpr int kMaxHops = 8;
+constexpr std::size_t kBlocksToHash = 4;
+constexpr std::size_t kFilesToSync = 16;
 constexpr std::chrono::milliseconds kReportInterval{100};
 
 // What says how the archive is to be read. Its size is bounded by whoever parses it.
@@ -76,10 +77,16 @@ void finish(ContentVerifier& verifier, ArchiveMember& member) {
 }  // namespace
 
 ArchiveMembers::ArchiveMembers(ContentStore& content, const Lease& lease, MemberListener on_progress)
-    : content_(content), lease_(lease), on_progress_(std::move(on_progress)) {}
+    : content_(content),
+      lease_(lease),
+      on_progress_(std::move(on_progress)),
+      buffers_(kBlocksToHash + 1),
+      hasher_(kBlocksToHash),
+      syncer_(kFilesToSync) {}
 
 void ArchiveMembers::read(TarReader& archive, const std::stop_token& stop) {
   while (const auto entry = archive.next()) add(*entry, archive, stop);
+  syncer_.wait();
 }
 
 void ArchiveMembers::add(const TarEntry& entry, TarReader& archive, const std::stop_token& stop) {
@@ -88,7 +95,11 @@ void ArchiveMembers::add(const TarEntry& entry, TarReader& archive, const std::s
   switch (entry.kind) {
     case TarEntryKind::kFile: {
       auto member = std::make_unique<ArchiveMember>(read_member(*name, entry.size_bytes, archive, stop));
-      return add_entry(*name, {.link_target = {}, .member = std::move(member)});
+      SpoolFile* file = member->file.get();
+      // What stands there already goes with its file.
+      if (add_entry(*name, {.link_target = {}, .member = std::move(member)}) && file != nullptr)
+        syncer_.add([file] { file->sync(); });
+      return;
     }
     case TarEntryKind::kSymlink:
       return add_link(*name, find_link_target(*name, entry.link_target));
@@ -103,20 +114,22 @@ void ArchiveMembers::add_link(const std::string& name, std::optional<std::string
   if (target) add_entry(name, {.link_target = *std::move(target), .member = {}});
 }
 
-void ArchiveMembers::add_entry(const std::string& name, Entry entry) {
+// Whether it was not there before.
+bool ArchiveMembers::add_entry(const std::string& name, Entry entry) {
   const auto known = entries_.find(name);
   if (known != entries_.end()) {
     // The same file twice means the same whichever is taken.
     const Entry& before = known->second;
     const bool same = entry.member && before.member && entry.member->digest == before.member->digest &&
                       !is_index_document(name) && !find_blob_digest(name);
-    if (same) return;
+    if (same) return false;
     throw Error(ErrorCode::kInvalidArgument, "archive has the member " + base::printable(name, 256) + " twice");
   }
   name_bytes_ += name.size() + entry.link_target.size();
   if (entries_.size() >= kMaxMembers || name_bytes_ > kMaxNameBytes)
     throw Error(ErrorCode::kInvalidArgument, "archive has too many members");
   entries_.emplace(name, std::move(entry));
+  return true;
 }
 
 std::optional<ArchiveMember> ArchiveMembers::find_stored(const std::string& name, std::int64_t size_bytes) {
@@ -145,29 +158,45 @@ ArchiveMember ArchiveMembers::read_member(const std::string& name, std::int64_t 
                                           const std::stop_token& stop) {
   if (auto stored = find_stored(name, size_bytes)) return *std::move(stored);
   const auto named = find_blob_digest(name);
-  ContentVerifier verifier(named ? named->algorithm() : oci::DigestAlgorithm::kSha256, BlobKind::kLayer);
+  const auto verifier =
+      std::make_shared<ContentVerifier>(named ? named->algorithm() : oci::DigestAlgorithm::kSha256, BlobKind::kLayer);
   ArchiveMember member{.digest = oci::digest_of({}), .size_bytes = size_bytes};
   if (fits_in_memory(name, size_bytes)) {
     member.text.emplace();
   } else {
     member.file = content_.start_file();
   }
-  Reporter reporter(on_progress_, name, size_bytes);
-  std::vector<std::byte> buffer(kBlockBytes);
-  while (const std::size_t count = archive.read(buffer)) {
+  read_data(member, name, archive, verifier, stop);
+  finish(*verifier, member);
+  return member;
+}
+
+// The work owns the verifier: it may still run when this is left by an error.
+void ArchiveMembers::read_data(ArchiveMember& member, const std::string& name, TarReader& archive,
+                               const std::shared_ptr<ContentVerifier>& verifier, const std::stop_token& stop) {
+  Reporter reporter(on_progress_, name, member.size_bytes);
+  for (;;) {
+    std::vector<std::byte>& buffer = next_buffer();
+    const std::size_t count = archive.read(buffer);
+    if (count == 0) break;
     if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
     const base::Bytes data = base::Bytes(buffer).first(count);
     if (member.file) {
+      hasher_.add([verifier, data] { verifier->update(data); });
       member.file->write(data);
     } else {
+      verifier->update(data);
       member.text->append(base::as_text(data));
     }
-    verifier.update(data);
     reporter.add(data);
   }
-  finish(verifier, member);
-  if (member.file) member.file->sync();
-  return member;
+  hasher_.wait();
+}
+
+std::vector<std::byte>& ArchiveMembers::next_buffer() {
+  std::vector<std::byte>& buffer = buffers_[next_buffer_++ % buffers_.size()];
+  if (buffer.empty()) buffer.resize(kBlockBytes);
+  return buffer;
 }
 
 ArchiveMember* ArchiveMembers::find(std::string_view name) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The members of an image archive by name. Each is read once, as it arrives: hashed, and as a layer uncompressed and
-// hashed, while it goes to a file in ingest/. What is small stays in memory, within a bound, and what the store has
+// hashed, beside its way to a file in ingest/. What is small stays in memory, within a bound, and what the store has
 // already is not kept at all.
 #pragma once
 
@@ -15,6 +15,8 @@
 
 #include "base/error.hpp"
 #include "imagestore/content_store.hpp"
+#include "imagestore/content_verifier.hpp"
+#include "imagestore/serial_worker.hpp"
 #include "imagestore/tar_reader.hpp"
 
 namespace lighterd::imagestore {
@@ -39,7 +41,8 @@ struct ArchiveMember {
   bool is_stored = false;  // by its name the store has it, as a layer
 };
 
-// Not thread-safe. Files that nobody took go with it. Store and lease must outlive it.
+// Not thread-safe; has two threads of its own while it reads. Files that nobody took go with it. Store and lease must
+// outlive it.
 class ArchiveMembers {
  public:
   ArchiveMembers(ContentStore& content, const Lease& lease, MemberListener on_progress);
@@ -62,9 +65,12 @@ class ArchiveMembers {
 
   void add(const TarEntry& entry, TarReader& archive, const std::stop_token& stop);
   void add_link(const std::string& name, std::optional<std::string> target);
-  void add_entry(const std::string& name, Entry entry);
+  bool add_entry(const std::string& name, Entry entry);
   ArchiveMember read_member(const std::string& name, std::int64_t size_bytes, TarReader& archive,
                             const std::stop_token& stop);
+  void read_data(ArchiveMember& member, const std::string& name, TarReader& archive,
+                 const std::shared_ptr<ContentVerifier>& verifier, const std::stop_token& stop);
+  std::vector<std::byte>& next_buffer();
   std::optional<ArchiveMember> find_stored(const std::string& name, std::int64_t size_bytes);
   bool fits_in_memory(const std::string& name, std::int64_t size_bytes);
 
@@ -74,6 +80,11 @@ class ArchiveMembers {
   std::unordered_map<std::string, Entry> entries_;
   std::size_t name_bytes_ = 0;
   std::int64_t text_bytes_ = 0;
+  // One more than the hasher has at a time: the next is always free.
+  std::vector<std::vector<std::byte>> buffers_;
+  std::size_t next_buffer_ = 0;
+  SerialWorker hasher_;
+  SerialWorker syncer_;
 };
 
 }  // namespace lighterd::imagestore
