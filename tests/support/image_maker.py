@@ -434,14 +434,20 @@ def image_from_blobs(blobs: Sequence[Blob], *, image_format: str = "docker", pla
     return Image(Blob.of(to_json(manifest), types["manifest"]), tuple(blobs), parse_platform(platform))
 
 
+PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
+
+
 def make_attestation(subject: Image) -> Image:
     """What BuildKit adds to an index for an image: a manifest for no platform, with an in-toto statement as layer."""
-    statement = Blob.of(to_json({"_type": "https://in-toto.io/Statement/v0.1", "subject": [{"digest": subject.digest}]}),
-                        "application/vnd.in-toto+json")
+    statement = Blob.of(to_json({"_type": "https://in-toto.io/Statement/v0.1", "predicateType": PREDICATE_TYPE,
+                                 "subject": [{"digest": subject.digest}]}), "application/vnd.in-toto+json")
     config = Blob.of(to_json({"architecture": "unknown", "os": "unknown", "config": {},
                               "rootfs": {"type": "layers", "diff_ids": [statement.digest]}}),
                      MEDIA_TYPES["oci"]["config"])
     image = image_from_blobs([config, statement], image_format="oci", platform="unknown/unknown")
+    manifest = json.loads(image.manifest.read())
+    manifest["layers"][0]["annotations"] = {"in-toto.io/predicate-type": PREDICATE_TYPE}
+    image = dataclasses.replace(image, manifest=Blob.of(to_json(manifest), image.manifest.media_type))
     return dataclasses.replace(image, annotations={
         "vnd.docker.reference.digest": subject.digest,
         "vnd.docker.reference.type": "attestation-manifest",

@@ -36,6 +36,8 @@ TEST_F(Prune, Filters) {
   store_.publish(make_image({.created = "2020-01-01T00:00:00Z", .layers = {"1"}, .labels = {{"k", "v"}}}), "old:k");
   store_.publish(make_image({.created = "2020-01-01T00:00:00Z", .layers = {"2"}}), "old:none");
   store_.publish(make_image({.created = "2024-01-01T00:00:00Z", .layers = {"3"}, .labels = {{"k", "w"}}}), "new:w");
+  // When they came here, not what their configs say.
+  store_.execute("UPDATE image SET added_at=created_at WHERE created_at<1600000000000000000");
   const auto pruned = [&](const std::string& more) {
     std::vector<std::string> names;
     const Json report = prune(R"({"dangling":["0"],)" + more + "}");
