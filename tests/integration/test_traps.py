@@ -241,7 +241,7 @@ def test_trap_15_a_tag_that_moved_is_pulled_again(api: Api, registry: DockerRegi
     assert [(item["Id"], item["RepoTags"]) for item in dangling] == [(old.digest, [])]
 
 
-def test_trap_16_a_client_that_leaves_ends_its_pull_and_its_events(api: Api, fault_registry: FaultRegistry) -> None:
+def test_trap_16_a_client_that_leaves_ends_its_pull_push_and_events(api: Api, fault_registry: FaultRegistry) -> None:
     image = make_small_image("left", layers=1, layer_bytes=400_000)
     name = fault_registry.add(image, "traps/left")
     stall = fault_registry.stall(f"blobs/{image.layers[0].digest}", after=200_000)
@@ -249,6 +249,20 @@ def test_trap_16_a_client_that_leaves_ends_its_pull_and_its_events(api: Api, fau
     stall.wait_reached()
     stream.close()
     stall.wait_disconnect(5)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        silent.settimeout(10)
+        target = f"127.0.0.1:{silent.getsockname()[1]}/traps/left"
+        add_image(api, f"{target}:1")
+        with api.connect() as connection:
+            connection.sendall(f"POST /images/{target}/push?tag=1 HTTP/1.1\r\nHost: docker\r\n\r\n".encode())
+            read_head(connection)
+            upstream, _ = silent.accept()
+        with upstream:
+            upstream.settimeout(5)
+            while upstream.recv(65536):
+                pass  # until the daemon hangs up
     with api.connect() as connection:
         connection.sendall(b"GET /events HTTP/1.1\r\nHost: docker\r\n\r\n")
         read_head(connection)
