@@ -53,6 +53,8 @@ class DockerRegistry:
             "log": {"level": "error", "accesslog": {"disabled": True}},
             "storage": {"filesystem": {"rootdirectory": str(folder / "storage")}},
             "http": {"addr": self.host},
+            # Manifests with foreign layers are taken; nothing is fetched from there.
+            "validation": {"manifests": {"urls": {"allow": ["^https://layers[.]example/"]}}},
         }
         if self._auth:
             config["auth"] = self._auth

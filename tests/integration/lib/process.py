@@ -16,9 +16,14 @@ from lib.wait import SLOWNESS, wait_until
 DEFAULT_TOOLS = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "lighterd-tools" / "bin"
 
 
+def tools_folder() -> Path:
+    """Where contrib/install-deps has put what it unpacked."""
+    return Path(os.environ.get("LIGHTERD_TOOLS_BIN") or DEFAULT_TOOLS)
+
+
 def find_program(name: str) -> str:
     """From the folder of unpacked tools, else from PATH."""
-    tools = Path(os.environ.get("LIGHTERD_TOOLS_BIN") or DEFAULT_TOOLS)
+    tools = tools_folder()
     if (tools / name).exists():
         return str(tools / name)
     found = shutil.which(name)
