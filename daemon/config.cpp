@@ -158,6 +158,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       ->allow_extra_args(false);
   app.add_option("--registry-mirror", config.registry_mirrors, "URL of a mirror of Docker Hub, tried first; repeatable")
       ->allow_extra_args(false);
+  app.add_option("--search-index", config.search_index,
+                 "URL of the v1 API that is asked by searches that name no registry")
+      ->capture_default_str();
   add_transfer_flags(app, config);
   app.add_option("--certs-dir", config.certs_roots,
                  "Folder with a folder for each registry host[:port]: *.crt, *.cert and *.key, hosts.toml; repeatable")

@@ -11,6 +11,7 @@
 
 #include "base/log.hpp"
 #include "distribution/retry.hpp"
+#include "distribution/search_client.hpp"
 
 namespace lighterd::daemon {
 
@@ -31,6 +32,7 @@ struct Config {
   std::vector<std::filesystem::path> certs_roots;  // at least one
   std::filesystem::path registry_auth_file;        // empty: none
   std::vector<std::string> foreign_layer_registries;
+  std::string search_index{distribution::kHubIndex};  // URL of a v1 API
   base::LogLevel log_level = base::LogLevel::kInfo;
   bool debug = false;
   bool insecure_tcp = false;

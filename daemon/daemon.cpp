@@ -33,6 +33,14 @@ api::Listener listen(const std::string& host, const Config& config) {
   return api::Listener::loopback_tcp(address.substr(0, colon), static_cast<int>(*port));
 }
 
+std::vector<std::string> make_warnings(const Config& config) {
+  std::vector<std::string> warnings;
+  for (const std::string& host : config.hosts)
+    if (host.starts_with("tcp://"))
+      warnings.push_back("WARNING: API is accessible on http://" + host.substr(6) + " without encryption.");
+  return warnings;
+}
+
 std::string read_daemon_id(const std::filesystem::path& data_root) {
   const auto path = data_root / "engine-id";
   if (!std::filesystem::exists(path)) base::write_file_atomically(path, oci::random_hex(16));
@@ -61,6 +69,8 @@ struct Daemon::Parts {
   distribution::Puller puller;
   distribution::Pusher pusher;
   distribution::RemoteInspector remote_inspector;
+  distribution::LoginChecker logins;
+  distribution::SearchClient searches;
   api::EventLog events;
   api::EngineApi engine;
   api::Server server;
@@ -90,11 +100,15 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
       puller(services()),
       pusher(services()),
       remote_inspector(services()),
+      logins(services()),
+      searches(services(), config.search_index),
       engine({.images = images,
               .content = content,
               .puller = puller,
               .pusher = pusher,
               .remote = remote_inspector,
+              .logins = logins,
+              .searches = searches,
               .events = events,
               .host = host,
               .logger = logger,
@@ -107,7 +121,8 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
                        .debug = config.debug,
                        .http_proxy = config.proxies.http,
                        .https_proxy = config.proxies.https,
-                       .no_proxy = config.proxies.no_proxy}}),
+                       .no_proxy = config.proxies.no_proxy,
+                       .warnings = make_warnings(config)}}),
       server(
           {}, [this](api::Request& request) { return engine.dispatch(request); }, logger) {
   std::vector<api::Listener> listeners;

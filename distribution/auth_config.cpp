@@ -57,6 +57,8 @@ AuthConfig from_object(const base::Json& object) {
   return config;
 }
 
+}  // namespace
+
 std::string registry_of_address(std::string_view address) {
   std::string host = base::to_lower(base::trim(address));
   for (const std::string_view scheme : {"https://", "http://"}) {
@@ -67,8 +69,6 @@ std::string registry_of_address(std::string_view address) {
                                                            "www.docker.io"};
   return std::find(kHub.begin(), kHub.end(), host) != kHub.end() ? "docker.io" : host;
 }
-
-}  // namespace
 
 bool AuthConfig::is_anonymous() const {
   return (username.empty() || password.empty()) && identity_token.empty() && registry_token.empty();

@@ -23,6 +23,10 @@ struct AuthConfig {
   bool is_for(std::string_view registry) const;
 };
 
+// "host[:port]" of an address as clients name a registry: without scheme and path, in lower case, "docker.io" for all
+// of Hub's names. Not checked.
+std::string registry_of_address(std::string_view address);
+
 // The header's value: base64url or base64, padded or not, keys in any case, the user name "<token>" meaning an
 // identity token. Whatever cannot be decoded is anonymous, never an error.
 AuthConfig parse_registry_auth(std::string_view header_value);

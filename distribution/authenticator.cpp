@@ -52,11 +52,12 @@ Url parse_realm(const Challenge& challenge, const Url& registry) {
 }  // namespace
 
 Authenticator::Authenticator(HttpClient& http, AuthConfig credentials, std::string user_agent,
-                             std::chrono::milliseconds stall_timeout)
+                             std::chrono::milliseconds stall_timeout, Purpose purpose)
     : http_(http),
       credentials_(std::move(credentials)),
       user_agent_(std::move(user_agent)),
       stall_timeout_(stall_timeout),
+      purpose_(purpose),
       state_(State{}) {}
 
 base::Secret Authenticator::fixed_authorization() const {
@@ -185,6 +186,7 @@ HttpResponse Authenticator::post_token(const Url& realm, const Endpoint& registr
   std::string words;
   for (const Scope& scope : scopes) words += (words.empty() ? "" : " ") + scope.to_string();
   if (!words.empty()) form += "&" + parameter("scope", words);
+  if (purpose_ == Purpose::kLogin) form += "&access_type=offline";
   if (!credentials_.identity_token.empty()) {
     form += "&grant_type=refresh_token&" + parameter("refresh_token", credentials_.identity_token.reveal());
   } else {
@@ -224,6 +226,7 @@ Authenticator::Token Authenticator::fetch_token(const Challenge& challenge, cons
     if (has_password()) {
       url.add_query(parameter("account", credentials_.username));
       url.add_query(parameter("client_id", kClientId));
+      if (purpose_ == Purpose::kLogin) url.add_query("offline_token=true");
     }
     response = get_token(url, registry, stop);
     if (has_password() && (response.status == 404 || response.status == 405)) {
@@ -250,6 +253,7 @@ Authenticator::Token Authenticator::fetch_token(const Challenge& challenge, cons
     throw RegistryError(ErrorCode::kUnauthenticated, "authorization server did not include a token in the response",
                         200, {});
   }
+  if (!token->refresh_token.empty()) state_.lock()->refresh_token = token->refresh_token;
   return {base::Secret("Bearer " + token->value.reveal()), asked, asked + token->life - token->life / 10, false};
 }
 

@@ -24,10 +24,14 @@ namespace lighterd::distribution {
 
 class Authenticator {
  public:
+  enum class Purpose {
+    kAccess,
+    kLogin,  // a token to keep instead of the password is asked for as well
+  };
   // `credentials` are used for whatever registry the calls name: make it anonymous if they are not for that one.
   // A token request that has no complete answer after three times `stall_timeout` fails (kDeadlineExceeded).
   Authenticator(HttpClient& http, AuthConfig credentials, std::string user_agent,
-                std::chrono::milliseconds stall_timeout);
+                std::chrono::milliseconds stall_timeout, Purpose purpose = Purpose::kAccess);
 
   struct Authorization {
     base::Secret value;                            // of the header
@@ -47,6 +51,8 @@ class Authenticator {
 
   // A bearer token that the client gave, or what hosts.toml says: sent with every request, not only after a challenge.
   base::Secret fixed_authorization() const;
+  // Of the last token server that gave one; empty if none did.
+  base::Secret refresh_token() { return state_.lock()->refresh_token; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -63,6 +69,7 @@ class Authenticator {
   struct State {
     std::map<std::string, Token> tokens;
     std::map<std::string, std::shared_ptr<Fetch>> fetches;
+    base::Secret refresh_token;
   };
 
   Authorization bearer(const Challenge& challenge, const Endpoint& registry, const std::vector<Scope>& scopes,
@@ -82,6 +89,7 @@ class Authenticator {
   const AuthConfig credentials_;
   const std::string user_agent_;
   const std::chrono::milliseconds stall_timeout_;
+  const Purpose purpose_;
   base::Synchronized<State> state_;
   std::condition_variable_any fetched_;
 };

@@ -551,22 +551,4 @@ ManifestPut RegistryClient::put_manifest(const std::string& reference, const std
                                                                 : ManifestPut::kStoredWithSubject;
 }
 
-void check_login(HttpClient& http, const RegistryOptions& options, const std::string& domain, OperationContext context,
-                 base::Logger& logger, std::stop_token stop) {
-  context.auth.server_address.clear();
-  // Some registries let everybody in and still say how to log in.
-  const bool has_credentials = !context.auth.is_anonymous();
-  RegistryOptions without_own = options;
-  // The client's credentials are what is asked about.
-  without_own.auth_file.clear();
-  RegistrySession session(http, without_own, domain, Access::kLogin, {}, std::move(context), logger);
-  Call call;
-  call.must_authorize = has_credentials;
-  const Answer answer = session.call(session.registry(), call, stop);
-  if (is_ok(answer, {200})) return;
-  RegistryError error = answer.error();
-  error.add_context(answer.request);
-  throw error;
-}
-
 }  // namespace lighterd::distribution

@@ -147,10 +147,4 @@ class RegistryClient {
   std::unique_ptr<Repository> repository_;
 };
 
-// POST /auth: GET /v2/ of the registry ("docker.io", "localhost:5000") with context.auth, through the same rules.
-// Returns if the registry accepts them; RegistryError with Docker's text if not
-// (`Get "https://registry-1.docker.io/v2/": unauthorized: incorrect username or password`).
-void check_login(HttpClient& http, const RegistryOptions& options, const std::string& domain, OperationContext context,
-                 base::Logger& logger, std::stop_token stop);
-
 }  // namespace lighterd::distribution

@@ -110,10 +110,14 @@ std::string_view reason_of_status(int status) {
   return {};
 }
 
+}  // namespace
+
 std::string status_text(int status) {
   const std::string_view reason = reason_of_status(status);
   return std::to_string(status) + (reason.empty() ? "" : " " + std::string(reason));
 }
+
+namespace {
 
 struct Refusal {
   std::string code;     // upper case, empty if none was given

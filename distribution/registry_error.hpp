@@ -38,6 +38,9 @@ class RegistryError : public base::Error {
   std::optional<std::chrono::seconds> retry_after_;
 };
 
+// "401 Unauthorized"
+std::string status_text(int status);
+
 // Retry-After as seconds or as a date; nothing if there is none or it cannot be read. At most a day.
 std::optional<std::chrono::seconds> find_retry_after(const HttpResponse& response);
 

@@ -114,10 +114,11 @@ RegistrySession::RegistrySession(HttpClient& http, const RegistryOptions& option
       user_agent_(std::move(context.user_agent)),
       extra_headers_(std::move(context.extra_headers)),
       endpoints_(make_endpoints(options, domain, access, logger)) {
+  const auto purpose = access == Access::kLogin ? Authenticator::Purpose::kLogin : Authenticator::Purpose::kAccess;
   for (const auto& endpoint : endpoints_) {
     AuthConfig credentials = credentials_for(*endpoint, context.auth, domain, options);
     authenticators_.emplace(endpoint.get(), std::make_unique<Authenticator>(http, std::move(credentials), user_agent_,
-                                                                            options.stall_timeout));
+                                                                            options.stall_timeout, purpose));
   }
 }
 

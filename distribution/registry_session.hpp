@@ -95,6 +95,9 @@ class RegistrySession {
 
   base::Logger& logger() { return logger_; }
 
+  // What the registry's token server gave to be kept instead of a password; empty if it gave nothing.
+  base::Secret refresh_token() { return authenticator_for(registry()).refresh_token(); }
+
  private:
   struct Warnings {
     std::vector<std::string> all;  // distinct, of bounded number and length

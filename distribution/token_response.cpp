@@ -13,8 +13,12 @@ namespace {
 constexpr std::chrono::seconds kShortestLife{60};
 constexpr std::chrono::seconds kLongestLife{24 * 3600};
 
-std::string token_of(const base::Json& body) {
-  for (const char* key : {"access_token", "token"}) {
+bool is_printable(const std::string& token) {
+  return std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+}
+
+std::string token_of(const base::Json& body, std::initializer_list<const char*> keys) {
+  for (const char* key : keys) {
     const auto found = body.find(key);
     if (found != body.end() && found->is_string() && !found->get_ref<const std::string&>().empty()) {
       return found->get<std::string>();
@@ -38,10 +42,12 @@ std::optional<TokenResponse> find_token(const std::string& body) {
   try {
     const base::Json json = base::parse_json(body, "token", {.max_bytes = kMaxTokenBodyBytes, .max_depth = 16});
     if (!json.is_object()) return std::nullopt;
-    std::string token = token_of(json);
-    const bool is_printable = std::all_of(token.begin(), token.end(), [](char c) { return c > 0x20 && c < 0x7F; });
-    if (!is_printable) return std::nullopt;
-    return TokenResponse{base::Secret(std::move(token)), life_of(json)};
+    std::string token = token_of(json, {"access_token", "token"});
+    std::string refresh_token = token_of(json, {"refresh_token"});
+    if (!is_printable(token) || !is_printable(refresh_token)) return std::nullopt;
+    TokenResponse response{.value = base::Secret(std::move(token)), .life = life_of(json)};
+    response.refresh_token = base::Secret(std::move(refresh_token));
+    return response;
   } catch (const base::Error&) {
     return std::nullopt;
   }

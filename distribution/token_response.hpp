@@ -17,6 +17,7 @@ struct TokenResponse {
   // From when it was asked for: the server's own clock (issued_at) says nothing here. At least a minute, as servers
   // that name less or nothing mean that; at most a day.
   std::chrono::seconds life;
+  base::Secret refresh_token = {};  // empty if the server gave none
 };
 
 // "access_token" goes before "token". Nothing for what is no object, or a token that no header can hold; says nothing

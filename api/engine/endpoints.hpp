@@ -19,12 +19,14 @@ void images_save(EngineCall& call);      // of the names in the query
 void images_save_one(EngineCall& call);  // of the name in the path
 void images_prune(EngineCall& call);
 void images_attestations(EngineCall& call);
+void images_search(EngineCall& call);
 void distribution_inspect(EngineCall& call);
 
 void ping(EngineCall& call);  // does not block
 void version(EngineCall& call);
 void info(EngineCall& call);
 void events(EngineCall& call);
+void auth(EngineCall& call);
 void system_df(EngineCall& call);
 
 // Our own paths, docs/lighter-api.md.

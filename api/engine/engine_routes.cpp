@@ -54,6 +54,8 @@ constexpr Operation kOperations[] = {
      .endpoint = images_prune,
      .min_version = 25,
      .template_text = "/images/prune"},
+    {"search", "GET", "/images/search", images_search},
+    {"login", "POST", "/auth", auth},
     {"disk usage", "GET", "/system/df", system_df},
     {.name = "image attestations",
      .method = "GET",

@@ -3,12 +3,15 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "api/engine/event_log.hpp"
 #include "base/log.hpp"
+#include "distribution/login.hpp"
 #include "distribution/puller.hpp"
 #include "distribution/pusher.hpp"
 #include "distribution/remote_inspector.hpp"
+#include "distribution/search_client.hpp"
 #include "imagestore/content_store.hpp"
 #include "imagestore/image_store.hpp"
 #include "oci/platform.hpp"
@@ -28,6 +31,7 @@ struct EngineInfo {
   std::string http_proxy;
   std::string https_proxy;
   std::string no_proxy;
+  std::vector<std::string> warnings;  // for who asks for /info
 };
 
 struct EngineServices {
@@ -36,6 +40,8 @@ struct EngineServices {
   distribution::Puller& puller;
   distribution::Pusher& pusher;
   distribution::RemoteInspector& remote;
+  distribution::LoginChecker& logins;
+  distribution::SearchClient& searches;
   EventLog& events;
   const oci::Platform& host;
   base::Logger& logger;

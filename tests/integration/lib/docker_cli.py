@@ -55,6 +55,9 @@ class DockerCli:
         assert result.code == 0, f"docker {' '.join(arguments)}: {result.code}\n{result.out}\n{result.err}"
         return result
 
+    def read_config(self) -> dict:
+        return json.loads((self._config / "config.json").read_text())
+
     def fails(self, *arguments: str) -> str:
         """What it says on standard error."""
         result = self.run(*arguments)

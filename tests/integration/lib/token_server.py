@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The token server of a docker-registry, as the distribution project's token specification describes it.
 
-USER may do everything; nobody else may pull more than what is below public/. Both ways of asking are there: GET with
+Who asks to stay logged in is given REFRESH_TOKEN, which is as good as the password. USER may do everything; nobody else may pull more than what is below public/. Both ways of asking are there: GET with
 Basic, and POST with an OAuth2 form.
 """
 from __future__ import annotations
@@ -20,6 +20,7 @@ from lib.process import find_program
 
 SERVICE = "registry.test"
 ISSUER = "tests"
+REFRESH_TOKEN = "stay-logged-in"
 
 
 class TokenServer:
@@ -31,6 +32,7 @@ class TokenServer:
                         "-subj", "/CN=tests", "-keyout", str(self._key), "-out", str(self._certificate)],
                        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.requests: list[tuple[str, str]] = []  # method and scope
+        self.gives_refresh_tokens = False
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -83,6 +85,8 @@ def _make_handler(server: TokenServer) -> type[http.server.BaseHTTPRequestHandle
 
         def do_POST(self) -> None:
             form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            if form.get("refresh_token") == [REFRESH_TOKEN]:
+                return self._grant(USER, form)
             self._check(form.get("username", [""])[0], form.get("password", [""])[0], form)
 
         def _check(self, user: str, password: str, fields: dict[str, list[str]]) -> None:
@@ -94,7 +98,10 @@ def _make_handler(server: TokenServer) -> type[http.server.BaseHTTPRequestHandle
             scopes = [scope for value in fields.get("scope", []) for scope in value.split()]
             server.requests.append((self.command, " ".join(scopes)))
             token = server.make_token(user, scopes)
-            self._answer(200, {"token": token, "access_token": token, "expires_in": 300})
+            stays = server.gives_refresh_tokens and (fields.get("offline_token") == ["true"]
+                                                     or fields.get("access_type") == ["offline"])
+            refresh = {"refresh_token": REFRESH_TOKEN} if user and stays else {}
+            self._answer(200, {"token": token, "access_token": token, "expires_in": 300, **refresh})
 
         def _answer(self, status: int, body: dict) -> None:
             data = json.dumps(body).encode()

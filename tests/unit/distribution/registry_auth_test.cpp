@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "base/encoding.hpp"
+#include "distribution/login.hpp"
 #include "tests/unit/distribution/registry_fixture.hpp"
 
 namespace lighterd::distribution {
@@ -451,7 +452,9 @@ TEST_F(RegistryAuth, LoginTriesTheCredentials) {
   EXPECT_EQ(error.code(), ErrorCode::kUnauthenticated);
   registry.require_basic("u", "p");
   EXPECT_NO_THROW(login("p"));
-  EXPECT_EQ(error_of<RegistryError>([&] { login("wrong"); }).code(), ErrorCode::kUnauthenticated);
+  const auto refused = error_of([&] { login("wrong"); });
+  EXPECT_EQ(refused.code(), ErrorCode::kInternal);
+  EXPECT_EQ(refused.text(), "login attempt to " + registry.url() + "/v2/ failed with status: 401 Unauthorized");
 }
 
 }  // namespace

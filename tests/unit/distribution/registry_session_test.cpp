@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/encoding.hpp"
+#include "distribution/login.hpp"
 #include "distribution/url.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/distribution/registry_fixture.hpp"

@@ -49,6 +49,8 @@ EngineTest::EngineTest()
             .puller = puller_,
             .pusher = pusher_,
             .remote = remote_,
+            .logins = logins_,
+            .searches = searches_,
             .events = events_,
             .host = host_,
             .logger = logger_,
@@ -61,7 +63,8 @@ EngineTest::EngineTest()
                      .debug = true,
                      .http_proxy = "http://proxy",
                      .https_proxy = {},
-                     .no_proxy = {}}}) {}
+                     .no_proxy = {},
+                     .warnings = {}}}) {}
 
 FakeResponse EngineTest::ask(const Call& call, std::stop_token stop) {
   api::Request request;
