@@ -66,13 +66,15 @@ void add_counts(Ordered& body, EngineCall& call) {
                      {"Log", Ordered::array()}};
 }
 
+// Nothing here is limited. But command lines up to 26 warn by themselves of each of these that is false.
 void add_limits(Ordered& body, ApiVersion version) {
   for (const char* name : {"MemoryLimit", "SwapLimit", "CpuCfsPeriod", "CpuCfsQuota", "CPUShares", "CPUSet",
                            "PidsLimit", "IPv4Forwarding"})
-    body[name] = false;
+    body[name] = true;
   if (version.is_before(50)) {
-    body["BridgeNfIptables"] = false;
-    body["BridgeNfIp6tables"] = false;
+    const bool warns = version.is_before(46);
+    body["BridgeNfIptables"] = warns;
+    body["BridgeNfIp6tables"] = warns;
   }
   body["OomKillDisable"] = false;
 }
@@ -144,7 +146,7 @@ void add_runtime(Ordered& body, const EngineInfo& info, ApiVersion version) {
   for (const char* name : {"ContainerdCommit", "RuncCommit", "InitCommit"}) body[name] = commit;
   body["SecurityOptions"] = Ordered::array();
   body["CDISpecDirs"] = Ordered::array();
-  body["Warnings"] = nullptr;
+  body["Warnings"] = info.warnings.empty() ? Ordered(nullptr) : Ordered(info.warnings);
 }
 
 }  // namespace
