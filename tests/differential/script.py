@@ -20,8 +20,8 @@ Body = Union[bytes, str]
 class Step:
     """`kind` is how the answer is read: json, stream, events, tar, ping, or shape (keys and kinds of values alone).
 
-    A body that is text names something of the stage. `learn` are images that the step makes: after it their IDs are known
-    as `<id NAME>`.
+    A body that is text names something of the stage. `learn` are images that the step makes: after it their IDs are
+    known as `<id NAME>`.
     """
 
     name: str

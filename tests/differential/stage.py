@@ -58,9 +58,10 @@ class Engine:
 
 def make_images() -> dict[str, Image | Index]:
     # What is older comes first, for `before` and `since`.
-    times = {name: f"20{20 + number}-01-01T00:00:00Z" for number, name in enumerate(("small", "many-a", "many-b", "oci"))}
-    images: dict[str, Image | Index] = {name: make_small_image(name, created=created, image_format="oci" if name == "oci"
-                                                               else "docker") for name, created in times.items()}
+    images: dict[str, Image | Index] = {}
+    for number, name in enumerate(("small", "many-a", "many-b", "oci")):
+        images[name] = make_small_image(name, created=f"20{20 + number}-01-01T00:00:00Z",
+                                        image_format="oci" if name == "oci" else "docker")
     images["app"] = make_platforms("differential")
     images["other"] = make_platforms("differential other")
     images["foreign"] = make_image([make_layer({"foreign": "1"})], FOREIGN_PLATFORM)
@@ -145,7 +146,8 @@ class Stage:
         return {"login:open": body(hosts.open.host), "login:basic": body(hosts.private.host, USER, PASSWORD),
                 "login:basic-wrong": body(hosts.private.host, USER, "wrong"),
                 "login:token": body(hosts.token.host, USER, PASSWORD),
-                "login:token-wrong": body(hosts.token.host, USER, "wrong"), "login:closed": body(self._closed, "a", "b")}
+                "login:token-wrong": body(hosts.token.host, USER, "wrong"),
+                "login:closed": body(self._closed, "a", "b")}
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
