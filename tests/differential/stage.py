@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from image_maker import Image, Index, make_image, make_layer
@@ -158,23 +158,29 @@ def _fill(text: str, values: Mapping[str, str]) -> str:
 
 def make_archives() -> dict[str, bytes]:
     """Archives of images that no registry has; `rootfs` is a plain tar."""
-    one, two, three = (make_small_image(f"archived {number}") for number in (1, 2, 3))
-    members = docker_members((one, ["broken:1"]))
-    manifest = json.loads(members[-1][1])
-
-    def with_manifest(**changes: object) -> bytes:
-        return make_archive([*members[:-1], ("manifest.json", json.dumps([{**manifest[0], **changes}]).encode())])
-
-    first, second = manifest[0]["Layers"]
+    one, two, three, fresh = (make_small_image(f"archived {number}") for number in range(1, 5))
     return {
         "archive": docker_archive((one, ["loaded:1"])),
         "archive-two": docker_archive((two, ["loaded:2"]), (three, ["loaded:3"])),
         "archive-gzip": compress(docker_archive((one, ["loaded:gzip"])), "gzip"),
         "archive-moved": docker_archive((two, ["loaded:1"])),
         "archive-nameless": docker_archive((three, [])),
-        "archive-bad-tag": with_manifest(RepoTags=["BAD:1"]),
-        "archive-missing-layer": make_archive([member for member in members if member[0] != second]),
-        "archive-wrong-layer": with_manifest(Layers=[second, first]),
-        "archive-too-few-layers": with_manifest(Layers=[first]),
+        "archive-bad-tag": break_archive(one, tags=["BAD:1"]),
+        "archive-stored-layer": break_archive(one, without_layer=1),  # its content is there by then
+        "archive-missing-layer": break_archive(fresh, without_layer=1),
+        "archive-wrong-layer": break_archive(fresh, layers=(1, 0)),
+        "archive-too-few-layers": break_archive(fresh, layers=(0,)),
         "rootfs": make_archive([("etc/", None), ("etc/name", b"imported")]),
     }
+
+
+def break_archive(image: Image, tags: Sequence[str] = ("broken:1",), layers: Sequence[int] = (0, 1),
+                  without_layer: int | None = None) -> bytes:
+    """manifest.json names the layers of these numbers; the file of one may be missing."""
+    members = docker_members((image, tags))
+    manifest = json.loads(members[-1][1])
+    names = manifest[0]["Layers"]
+    manifest[0]["Layers"] = [names[number] for number in layers]
+    missing = None if without_layer is None else names[without_layer]
+    return make_archive([*(member for member in members[:-1] if member[0] != missing),
+                         ("manifest.json", json.dumps(manifest).encode())])
