@@ -20,8 +20,8 @@ Body = Union[bytes, str]
 class Step:
     """`kind` is how the answer is read: json, stream, events, tar, ping, or shape (keys and kinds of values alone).
 
-    A body that is text names something of the stage. `learn` are images that the step makes: after it their IDs are known
-    as `<id NAME>`.
+    A body that is text names something of the stage. `learn` are images that the step makes: after it their IDs are
+    known as `<id NAME>`.
     """
 
     name: str
@@ -250,9 +250,10 @@ ARCHIVES = [
     load("load-empty", b""),
     load("load-garbage", b"this is no archive"),
     load("load-bad-tag", "archive-bad-tag"),
+    load("load-stored-layer", "archive-stored-layer"),
+    delete("delete-stored-layer", "/images/broken:1"),
     load("load-missing-layer", "archive-missing-layer"),
     load("load-wrong-layer", "archive-wrong-layer"),
-    delete("delete-wrong-layer", "/images/broken:1"),
     load("load-too-few-layers", "archive-too-few-layers"),
     load("load-without-manifest", "rootfs"),
     get("inspect-loaded", "/images/loaded:1/json"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from image_maker import Image, Index, make_image, make_layer
@@ -58,9 +58,10 @@ class Engine:
 
 def make_images() -> dict[str, Image | Index]:
     # What is older comes first, for `before` and `since`.
-    times = {name: f"20{20 + number}-01-01T00:00:00Z" for number, name in enumerate(("small", "many-a", "many-b", "oci"))}
-    images: dict[str, Image | Index] = {name: make_small_image(name, created=created, image_format="oci" if name == "oci"
-                                                               else "docker") for name, created in times.items()}
+    images: dict[str, Image | Index] = {}
+    for number, name in enumerate(("small", "many-a", "many-b", "oci")):
+        images[name] = make_small_image(name, created=f"20{20 + number}-01-01T00:00:00Z",
+                                        image_format="oci" if name == "oci" else "docker")
     images["app"] = make_platforms("differential")
     images["other"] = make_platforms("differential other")
     images["foreign"] = make_image([make_layer({"foreign": "1"})], FOREIGN_PLATFORM)
@@ -145,7 +146,8 @@ class Stage:
         return {"login:open": body(hosts.open.host), "login:basic": body(hosts.private.host, USER, PASSWORD),
                 "login:basic-wrong": body(hosts.private.host, USER, "wrong"),
                 "login:token": body(hosts.token.host, USER, PASSWORD),
-                "login:token-wrong": body(hosts.token.host, USER, "wrong"), "login:closed": body(self._closed, "a", "b")}
+                "login:token-wrong": body(hosts.token.host, USER, "wrong"),
+                "login:closed": body(self._closed, "a", "b")}
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
@@ -156,23 +158,29 @@ def _fill(text: str, values: Mapping[str, str]) -> str:
 
 def make_archives() -> dict[str, bytes]:
     """Archives of images that no registry has; `rootfs` is a plain tar."""
-    one, two, three = (make_small_image(f"archived {number}") for number in (1, 2, 3))
-    members = docker_members((one, ["broken:1"]))
-    manifest = json.loads(members[-1][1])
-
-    def with_manifest(**changes: object) -> bytes:
-        return make_archive([*members[:-1], ("manifest.json", json.dumps([{**manifest[0], **changes}]).encode())])
-
-    first, second = manifest[0]["Layers"]
+    one, two, three, fresh = (make_small_image(f"archived {number}") for number in range(1, 5))
     return {
         "archive": docker_archive((one, ["loaded:1"])),
         "archive-two": docker_archive((two, ["loaded:2"]), (three, ["loaded:3"])),
         "archive-gzip": compress(docker_archive((one, ["loaded:gzip"])), "gzip"),
         "archive-moved": docker_archive((two, ["loaded:1"])),
         "archive-nameless": docker_archive((three, [])),
-        "archive-bad-tag": with_manifest(RepoTags=["BAD:1"]),
-        "archive-missing-layer": make_archive([member for member in members if member[0] != second]),
-        "archive-wrong-layer": with_manifest(Layers=[second, first]),
-        "archive-too-few-layers": with_manifest(Layers=[first]),
+        "archive-bad-tag": break_archive(one, tags=["BAD:1"]),
+        "archive-stored-layer": break_archive(one, without_layer=1),  # its content is there by then
+        "archive-missing-layer": break_archive(fresh, without_layer=1),
+        "archive-wrong-layer": break_archive(fresh, layers=(1, 0)),
+        "archive-too-few-layers": break_archive(fresh, layers=(0,)),
         "rootfs": make_archive([("etc/", None), ("etc/name", b"imported")]),
     }
+
+
+def break_archive(image: Image, tags: Sequence[str] = ("broken:1",), layers: Sequence[int] = (0, 1),
+                  without_layer: int | None = None) -> bytes:
+    """manifest.json names the layers of these numbers; the file of one may be missing."""
+    members = docker_members((image, tags))
+    manifest = json.loads(members[-1][1])
+    names = manifest[0]["Layers"]
+    manifest[0]["Layers"] = [names[number] for number in layers]
+    missing = None if without_layer is None else names[without_layer]
+    return make_archive([*(member for member in members[:-1] if member[0] != missing),
+                         ("manifest.json", json.dumps(manifest).encode())])

@@ -17,7 +17,9 @@ from lib.api import Api  # noqa: E402
 from lib.daemon import Daemon  # noqa: E402
 from lib.docker_cli import DockerCli  # noqa: E402
 from lib.docker_registry import DockerRegistry, make_htpasswd_auth  # noqa: E402
+from lib.dockerd import Dockerd, DockerdUnavailable  # noqa: E402
 from lib.fault_registry import FaultRegistry  # noqa: E402
+from lib.search_index import SearchIndex  # noqa: E402
 from lib.token_server import TokenServer  # noqa: E402
 
 LOG_TAIL = 6000
@@ -130,3 +132,22 @@ def fault_registry() -> Iterator[FaultRegistry]:
     registry = FaultRegistry()
     yield registry
     registry.stop()
+
+
+@pytest.fixture
+def search_index() -> Iterator[SearchIndex]:
+    index = SearchIndex()
+    yield index
+    index.stop()
+
+
+@pytest.fixture(scope="module")
+def dockerd() -> Iterator[Dockerd]:
+    """Debian's; empty when a test file begins."""
+    with tempfile.TemporaryDirectory(prefix="lighterd-dockerd-") as folder:
+        try:
+            dockerd = Dockerd(Path(folder))
+        except DockerdUnavailable as error:
+            pytest.skip(f"no dockerd of Debian: {error}")
+        yield dockerd
+        dockerd.stop()

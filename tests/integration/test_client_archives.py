@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from lib.api import Api
 from lib.engine_archives import docker_archive, load_well, oci_archive
 from lib.docker_cli import DockerCli
 from lib.docker_registry import DockerRegistry
-from lib.dockerd import Dockerd, DockerdUnavailable
+from lib.dockerd import Dockerd
 from lib.daemon import Daemon
 from lib.process import find_program
 from lib.samples import make_small_image
@@ -105,16 +105,6 @@ def test_docker_reads_it(saved: Path, folder: Path, dockerd: Dockerd) -> None:
 
 # ---- written by others ----------------------------------------------------------------------------------------------
 
-@pytest.fixture(scope="module")
-def dockerd(session_folder: Path) -> Iterator[Dockerd]:
-    try:
-        dockerd = Dockerd(session_folder / "dockerd")
-    except DockerdUnavailable as error:
-        pytest.skip(f"no dockerd of Debian: {error}")
-    yield dockerd
-    dockerd.stop()
-
-
 def by_docker(target: Path, layout: Path, storage: Storage, request: pytest.FixtureRequest) -> None:
     dockerd, registry = request.getfixturevalue("dockerd"), request.getfixturevalue("registry")
     docker = DockerCli(dockerd.host, target.parent / "dockerd-config", "docker-20.10")
@@ -179,7 +169,8 @@ def test_it_is_loaded(cli: DockerCli, folder: Path, layout: Path, storage: Stora
 
 # ---- skopeo's own transport -----------------------------------------------------------------------------------------
 
-def test_skopeo_copies_from_the_daemon_and_to_it(daemon: Daemon, api: Api, registry: DockerRegistry, folder: Path) -> None:
+def test_skopeo_copies_from_the_daemon_and_to_it(daemon: Daemon, api: Api, registry: DockerRegistry, folder: Path
+                                                 ) -> None:
     name = registry.add(SMALL, "carried/skopeo", "1")
     api.pull_well(name)
     skopeo.run_skopeo("copy", "--src-daemon-host", daemon.host, f"docker-daemon:{name}", f"dir:{folder}/out")

@@ -99,10 +99,3 @@ def test_events(client: Client, here: str) -> None:
     assert client.events(time.time()) == ["load", "tag", "untag", "untag", "delete"]
 
 
-@pytest.fixture
-def search_index() -> Iterator[SearchIndex]:
-    index = SearchIndex()
-    yield index
-    index.stop()
-
-

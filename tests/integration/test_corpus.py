@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from image_maker import (MEDIA_TYPES, Artifact, Blob, CompressionUnavailable, Image, all_blobs, all_manifests, make_image,
-                         make_index, make_layer)
+from image_maker import (MEDIA_TYPES, Artifact, Blob, CompressionUnavailable, Image, all_blobs, all_manifests,
+                         make_image, make_index, make_layer)
 from lib import skopeo
 from lib.api import Api, encode_auth
 from lib.engine_archives import Archive, load_well

@@ -35,7 +35,8 @@ def make_artifact(number: int, indexes: int) -> Artifact:
     def image(platform: str) -> image_maker.Image:
         own = image_maker.make_layer({f"app-{number}": f"{platform} {number}\n"}, created_by=f"COPY app-{number} /")
         # No two are of the same second, as in a store that has grown.
-        created = f"20{10 + number % 15:02}-{1 + number // 15 % 12:02}-{1 + number // 180 % 28:02}T00:00:{number % 60:02}Z"
+        day = f"20{10 + number % 15:02}-{1 + number // 15 % 12:02}-{1 + number // 180 % 28:02}"
+        created = f"{day}T00:00:{number % 60:02}Z"
         return image_maker.make_image([BASE, own], platform, image_format="oci", created=created,
                                       labels={"number": str(number)})
 
@@ -50,8 +51,8 @@ def make_archive(numbers: Iterable[int], indexes: int) -> bytes:
     for number in numbers:
         artifact = make_artifact(number, indexes)
         entries.append(artifact.manifest.descriptor(annotations={"io.containerd.image.name": name_of(number)}))
-        for blob in (*image_maker.all_blobs(artifact), *(child.manifest for child in image_maker.all_manifests(artifact))):
-            blobs[blob.digest] = blob.read()
+        manifests = (child.manifest for child in image_maker.all_manifests(artifact))
+        blobs |= {blob.digest: blob.read() for blob in (*image_maker.all_blobs(artifact), *manifests)}
     index = {"schemaVersion": 2, "mediaType": MEDIA_TYPES["oci"]["index"], "manifests": entries}
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:

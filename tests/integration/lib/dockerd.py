@@ -28,7 +28,8 @@ class Dockerd:
         if os.geteuid() != 0:
             raise DockerdUnavailable("dockerd needs root")
         try:
-            program, tools = find_program("dockerd"), {Path(find_program(name)).parent for name in ("containerd", "runc")}
+            program = find_program("dockerd")
+            tools = {Path(find_program(name)).parent for name in ("containerd", "runc")}
         except RuntimeError as error:
             raise DockerdUnavailable(str(error)) from None
         folder.mkdir(parents=True, exist_ok=True)

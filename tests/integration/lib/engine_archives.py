@@ -17,7 +17,7 @@ NamedImage = tuple[Image, Sequence[str]]
 
 
 def docker_members(*images: NamedImage) -> list[tuple[str, bytes]]:
-    """`<config>.json` and `<layer>/layer.tar` as the images have them, each once, with manifest.json as the last member."""
+    """`<config>.json` and `<layer>/layer.tar` as the images have them, each once; manifest.json comes last."""
     members: dict[str, bytes] = {}
     for image, _ in images:
         members[_config_name(image)] = image.config.read()
