@@ -19,6 +19,9 @@ std::optional<Timestamp> parse_rfc3339(std::string_view text);
 // As Go's RFC3339Nano: trailing zeros of the fraction dropped, 'Z'.
 std::string format_rfc3339(Timestamp time);
 
+// As Go's ParseDuration: "1h30m", "1.5s", "-200ms", "0"; nothing if malformed or out of range.
+std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text);
+
 inline std::int64_t to_unix_seconds(Timestamp time) {
   return std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
 }

@@ -173,6 +173,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       ->envname("REGISTRY_AUTH_FILE");
   app.add_option("-l,--log-level", log_level, "debug, info, warn or error")->capture_default_str();
   app.add_flag("-D,--debug", config.debug, "Same as --log-level debug");
+  app.add_flag_function(
+      "--disable-url-import", [&](std::int64_t) { config.url_import = distribution::UrlAccess::kRefused; },
+      "Refuse imports from a URL, which make the daemon fetch it");
   app.add_flag("--insecure-tcp", config.insecure_tcp,
                "Allow tcp:// on loopback without TLS: every local process and user gets full control");
   add_ignored_flags(app, result.warnings);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "distribution/remote_file.hpp"
 #include "distribution/retry.hpp"
 #include "distribution/search_client.hpp"
 
@@ -41,6 +42,8 @@ struct Config {
   std::size_t max_concurrent_uploads = 5;
   distribution::RetryPolicy retry;
   std::chrono::milliseconds stall_timeout{10'000};
+  // Whether an import may name a URL that the daemon then fetches.
+  distribution::UrlAccess url_import = distribution::UrlAccess::kAllowed;
   ProxySettings proxies;
 };
 

@@ -71,6 +71,7 @@ struct Daemon::Parts {
   distribution::RemoteInspector remote_inspector;
   distribution::LoginChecker logins;
   distribution::SearchClient searches;
+  const distribution::RemoteFileOptions remote_files;
   api::EventLog events;
   api::EngineApi engine;
   api::Server server;
@@ -102,6 +103,7 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
       remote_inspector(services()),
       logins(services()),
       searches(services(), config.search_index),
+      remote_files{.access = config.url_import, .stall_timeout = config.stall_timeout},
       engine({.images = images,
               .content = content,
               .puller = puller,
@@ -109,6 +111,8 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
               .remote = remote_inspector,
               .logins = logins,
               .searches = searches,
+              .http = http,
+              .remote_files = remote_files,
               .events = events,
               .host = host,
               .logger = logger,

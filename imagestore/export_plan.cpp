@@ -36,11 +36,6 @@ std::string blob_member(const oci::Digest& digest) {
   return "blobs/" + std::string(oci::to_string(digest.algorithm())) + "/" + digest.hex();
 }
 
-std::string familiar_name(const std::string& argument) {
-  const oci::ImageArgument parsed = oci::parse_image_argument(argument);
-  return parsed.id ? parsed.id->to_string() : parsed.reference->with_default_tag().familiar();
-}
-
 std::string host_of(const std::string& domain) {
   return domain.substr(0, domain.find(':', domain.starts_with('[') ? domain.find(']') : 0));
 }
@@ -178,7 +173,8 @@ class PlanBuilder {
 
   [[noreturn]] static void throw_no_platform(const NamedImage& named, const std::string& what) {
     throw Error(ErrorCode::kNotFound, "no suitable export target found: image with reference " +
-                                          familiar_name(named.argument) + " was found but does not provide " + what);
+                                          oci::parse_image_argument(named.argument).familiar() +
+                                          " was found but does not provide " + what);
   }
 
   // Depth 0 must be here; what it points to may be absent.

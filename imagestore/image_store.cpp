@@ -52,8 +52,7 @@ std::optional<oci::Digest> resolve(Database& database, std::string_view argument
 }
 
 std::string not_found_text(std::string_view argument) {
-  const oci::ImageArgument parsed = oci::parse_image_argument(argument);
-  return "No such image: " + (parsed.id ? parsed.id->to_string() : parsed.reference->with_default_tag().familiar());
+  return "No such image: " + oci::parse_image_argument(argument).familiar();
 }
 
 // With all its names.

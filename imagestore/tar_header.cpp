@@ -141,6 +141,8 @@ TarHeader parse_tar_header(base::Bytes bytes) {
                    .size_bytes = parse_number(field(block, kSize)),
                    .type = field(block, kType)[0]};
   if (header.type == '\0') header.type = '0';
+  // GNU keeps the map of such a file where others have the prefix.
+  if (header.type == 'S') throw Error(ErrorCode::kNotImplemented, "archive: sparse files are not supported");
   const std::string prefix = prefix_of(block);
   if (!prefix.empty()) header.name = prefix + "/" + header.name;
   return header;

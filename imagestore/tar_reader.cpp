@@ -46,7 +46,6 @@ bool is_header_only(char type) {
 }
 
 void refuse_special(char type) {
-  if (type == 'S') throw Error(ErrorCode::kNotImplemented, "archive: sparse files are not supported");
   // A part of a file on another volume, names of old GNU tars, PAX headers of Solaris.
   if (type == 'M' || type == 'N' || type == 'X') refuse("entry type " + std::string(1, type));
 }

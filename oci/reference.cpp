@@ -244,6 +244,10 @@ bool is_valid_tag(std::string_view tag) {
          std::ranges::all_of(tag, [is_word](char c) { return is_word(c) || c == '.' || c == '-'; });
 }
 
+std::string ImageArgument::familiar() const {
+  return id ? id->to_string() : reference->with_default_tag().familiar();
+}
+
 ImageArgument parse_image_argument(std::string_view text) {
   if (is_image_id(text)) return {.id = parse_digest("sha256:" + std::string(text)), .reference = {}};
   if (auto digest = find_digest(text)) return {.id = std::move(digest), .reference = {}};

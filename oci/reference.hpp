@@ -64,6 +64,8 @@ bool is_valid_tag(std::string_view tag);
 struct ImageArgument {
   std::optional<Digest> id;
   std::optional<Reference> reference;  // without default tag
+
+  std::string familiar() const;  // the ID, or the name with its default tag: as errors name it
 };
 ImageArgument parse_image_argument(std::string_view text);
 

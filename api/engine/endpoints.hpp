@@ -9,6 +9,7 @@ namespace lighterd::api {
 
 void images_create(EngineCall& call);
 void images_load(EngineCall& call);
+void images_import(EngineCall& call);  // by images_create, which has the route
 void images_list(EngineCall& call);
 void images_inspect(EngineCall& call);
 void images_history(EngineCall& call);

@@ -42,22 +42,6 @@ std::string user_agent(const EngineCall& call) {
   return own + " UpstreamClient(" + escape_comment(base::printable(*client, kMaxUserAgentBytes)) + ")";
 }
 
-// A client that leaves is noticed once its body has been read: what no endpoint wants must not be in the way.
-void drop_body(base::Source& body) {
-  std::array<std::byte, 4 * 1024> scratch;
-  std::size_t dropped = 0;
-  try {
-    while (dropped < kMaxDroppedBytes) {
-      const std::size_t count = body.read(scratch);
-      if (count == 0) return;
-      dropped += count;
-    }
-  } catch (const Error& error) {
-    // Malformed framing matters to those who read the body only.
-    if (error.code() != ErrorCode::kDataLoss) throw;
-  }
-}
-
 }  // namespace
 
 void send_json(EngineCall& call, int status, std::string body) {
@@ -78,8 +62,27 @@ void merge_form(EngineCall& call) {
   call.parameters.append(Parameters::parse(form));
 }
 
+void drop_body(EngineCall& call) {
+  std::array<std::byte, 4 * 1024> scratch;
+  std::size_t dropped = 0;
+  try {
+    while (dropped < kMaxDroppedBytes) {
+      const std::size_t count = call.request.body->read(scratch);
+      if (count == 0) return;
+      dropped += count;
+    }
+  } catch (const Error& error) {
+    // Malformed framing matters to those who read the body only.
+    if (error.code() != ErrorCode::kDataLoss) throw;
+  }
+}
+
 void run_streamed(EngineCall& call, const std::function<void(distribution::ProgressSink&)>& work) {
-  drop_body(*call.request.body);
+  drop_body(call);
+  run_with_records(call, work);
+}
+
+void run_with_records(EngineCall& call, const std::function<void(JsonMessageStream&)>& work) {
   JsonMessageStream stream(call.response);
   const auto report = [&](std::string_view message, bool cancelled) {
     if (stream.has_started() && !cancelled) stream.fail(message);

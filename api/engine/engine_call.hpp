@@ -37,9 +37,16 @@ void send_json(EngineCall& call, int status, std::string body);
 // Appends the body's pairs if it is an urlencoded form; kInvalidArgument beyond 64 KiB. Never for a raw body (trap 31).
 void merge_form(EngineCall& call);
 
-// Drops what is left of the body, up to 64 KiB, and runs `work` with a progress stream as its sink. What it throws
-// after the first record becomes the stream's last one and is thrown on, for the log; a client that is gone gets
-// nothing.
+// A client that leaves is noticed once its body has been read: what no endpoint wants must not be in the way. Drops at
+// most 64 KiB.
+void drop_body(EngineCall& call);
+
+class JsonMessageStream;
+// Runs `work` with a stream of records. What it throws after the first record becomes the stream's last one and is
+// thrown on, for the log; a client that is gone gets nothing.
+void run_with_records(EngineCall& call, const std::function<void(JsonMessageStream&)>& work);
+
+// The same for what reads no body and reports progress only.
 void run_streamed(EngineCall& call, const std::function<void(distribution::ProgressSink&)>& work);
 
 // Credentials of X-Registry-Auth, X-Meta-* and the client's User-Agent (trap 44).

@@ -10,6 +10,7 @@
 #include "distribution/login.hpp"
 #include "distribution/puller.hpp"
 #include "distribution/pusher.hpp"
+#include "distribution/remote_file.hpp"
 #include "distribution/remote_inspector.hpp"
 #include "distribution/search_client.hpp"
 #include "imagestore/content_store.hpp"
@@ -42,6 +43,8 @@ struct EngineServices {
   distribution::RemoteInspector& remote;
   distribution::LoginChecker& logins;
   distribution::SearchClient& searches;
+  distribution::HttpClient& http;
+  const distribution::RemoteFileOptions& remote_files;
   EventLog& events;
   const oci::Platform& host;
   base::Logger& logger;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
@@ -190,59 +189,7 @@ bool matches_pattern(std::string_view pattern, std::string_view text) {
 
 namespace {
 
-struct Unit {
-  std::string_view name;
-  double nanoseconds;
-};
-// Longer names before those that they start with.
-constexpr std::array<Unit, 8> kUnits = {
-    {{"ns", 1}, {"us", 1e3}, {"\u00b5s", 1e3}, {"\u03bcs", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"h", 3600e9}}};
-
 constexpr std::string_view kDigits = "0123456789";
-
-// Digits with at most one point, and at least one digit.
-std::optional<double> take_decimal(std::string_view& text) {
-  const std::size_t end = std::min(text.find_first_not_of("0123456789."), text.size());
-  const std::string number(text.substr(0, end));
-  if (number.size() > 40 || std::ranges::count(number, '.') > 1 || number.find_first_of(kDigits) == std::string::npos)
-    return std::nullopt;
-  text.remove_prefix(end);
-  const std::size_t point = number.find('.');
-  double value = 0;
-  double scale = 1;
-  for (std::size_t i = 0; i < number.size(); ++i) {
-    if (i == point) continue;
-    value = value * 10 + (number[i] - '0');
-    if (i > point) scale *= 10;
-  }
-  return value / scale;
-}
-
-std::optional<double> take_unit(std::string_view& text) {
-  for (const Unit& unit : kUnits) {
-    if (!text.starts_with(unit.name)) continue;
-    text.remove_prefix(unit.name.size());
-    return unit.nanoseconds;
-  }
-  return std::nullopt;
-}
-
-std::optional<std::chrono::nanoseconds> parse_duration(std::string_view text) {
-  const bool negative = text.starts_with('-');
-  if (negative || text.starts_with('+')) text.remove_prefix(1);
-  if (text == "0") return std::chrono::nanoseconds(0);
-  if (text.empty()) return std::nullopt;
-  double total = 0;
-  while (!text.empty()) {
-    const auto value = take_decimal(text);
-    const auto unit = value ? take_unit(text) : std::nullopt;
-    if (!unit) return std::nullopt;
-    total += *value * *unit;
-  }
-  constexpr double kMax = 9.2e18;  // what an int64 of nanoseconds holds
-  if (!(total < kMax)) return std::nullopt;
-  return std::chrono::nanoseconds(std::llround(negative ? -total : total));
-}
 
 bool is_number(std::string_view text) {
   return !text.empty() && text.find_first_not_of(kDigits) == std::string_view::npos;
@@ -280,7 +227,7 @@ std::optional<base::Timestamp> parse_date(std::string_view text) {
 }  // namespace
 
 std::optional<base::Timestamp> parse_time_value(std::string_view text, base::Timestamp now) {
-  if (const auto duration = parse_duration(text)) {
+  if (const auto duration = base::parse_duration(text)) {
     // `now` lies after the epoch: only what is taken away from it in the negative can leave the range.
     const bool fits = *duration >= std::chrono::nanoseconds(0) ||
                       -*duration <= std::chrono::nanoseconds::max() - now.time_since_epoch();

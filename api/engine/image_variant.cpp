@@ -7,15 +7,6 @@ namespace lighterd::api {
 
 using imagestore::ImageVariant;
 
-namespace {
-
-std::string familiar_name(const std::string& argument) {
-  const oci::ImageArgument parsed = oci::parse_image_argument(argument);
-  return parsed.id ? parsed.id->to_string() : parsed.reference->with_default_tag().familiar();
-}
-
-}  // namespace
-
 std::optional<ImageVariant> find_shown_variant(imagestore::ImageStore& images, const imagestore::ImageRecord& image) {
   if (!image.manifest) return std::nullopt;
   for (ImageVariant& variant : images.list_variants(image.target.digest))
@@ -36,9 +27,9 @@ ImageVariant get_variant(imagestore::ImageStore& images, const imagestore::Image
     best_rank = *rank;
   }
   if (best == nullptr)
-    throw base::Error(base::ErrorCode::kNotFound, "image with reference " + familiar_name(argument) +
-                                                      " was found but does not provide the specified platform (" +
-                                                      oci::to_string(wanted) + ")");
+    throw base::Error(base::ErrorCode::kNotFound,
+                      "image with reference " + oci::parse_image_argument(argument).familiar() +
+                          " was found but does not provide the specified platform (" + oci::to_string(wanted) + ")");
   return std::move(*best);
 }
 

@@ -16,20 +16,14 @@ distribution::PlatformChoice find_platforms(const EngineCall& call) {
   return distribution::PlatformChoice::these({oci::parse_platform(text, call.services.host)});
 }
 
-[[noreturn]] void refuse_import(const EngineCall& call) {
-  if (get_text(call.parameters, "fromSrc").empty())
-    throw Error(ErrorCode::kInvalidArgument, "either fromImage or fromSrc must be given");
-  throw Error(ErrorCode::kNotImplemented, "import is not implemented yet");
-}
-
 }  // namespace
 
 void images_create(EngineCall& call) {
   // The body of an import is a root file system, whatever its Content-Type says (trap 31).
   if (call.parameters.find("fromSrc") == nullptr) merge_form(call);
-  const auto platforms = find_platforms(call);
   const std::string image = get_text(call.parameters, "fromImage");
-  if (image.empty()) refuse_import(call);
+  if (image.empty()) return images_import(call);
+  const auto platforms = find_platforms(call);
   const oci::Reference reference = oci::parse_pull_reference(image, get_text(call.parameters, "tag"));
   pull_image(call, reference, platforms, MissingPlatform::kDockersText);
 }

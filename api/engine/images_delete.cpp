@@ -70,12 +70,6 @@ Removal plan(EngineCall& call, Force force) {
   return plan_image(images.get_image(call.name()), force);
 }
 
-// As the look-up names what it does not find.
-std::string familiar_name(const std::string& name) {
-  const oci::ImageArgument argument = oci::parse_image_argument(name);
-  return argument.id ? argument.id->to_string() : argument.reference->with_default_tag().familiar();
-}
-
 // Of several that one platform stands for, the best. An image of which all platforms go stays, with its names.
 void delete_platforms(EngineCall& call, const std::vector<oci::Platform>& platforms, Force force) {
   if (force == Force::kNo)
@@ -116,7 +110,7 @@ void images_delete(EngineCall& call) {
   const Removal removal = plan(call, force);
   const imagestore::RemovalResult result = call.services.images.remove(removal);
   if (result.removed_names.empty() && !result.image_removed)
-    throw Error(ErrorCode::kNotFound, "No such image: " + familiar_name(call.name()));
+    throw Error(ErrorCode::kNotFound, "No such image: " + oci::parse_image_argument(call.name()).familiar());
   for (const oci::Reference& name : result.removed_names) add_name_event(call, "untag", removal.image, name);
   if (result.image_removed) add_delete_event(call, removal.image);
   send_json(call, 200, result_json(removal, result));

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "api/engine/archive_platforms.hpp"
 #include "api/engine/endpoints.hpp"
 #include "api/engine/image_events.hpp"
 #include "api/engine/json_message_stream.hpp"
@@ -11,15 +12,6 @@ namespace {
 
 using base::Error;
 using base::ErrorCode;
-
-std::vector<oci::Platform> list_platforms(const EngineCall& call) {
-  if (call.version.is_before(48)) return {};
-  auto platforms = list_json_platforms(call.parameters, "platform");
-  if (platforms.size() > 1 && call.version.is_before(52))
-    throw Error(ErrorCode::kInvalidArgument,
-                "multiple platform parameters are not supported in this API version; use API version 1.52 or later");
-  return platforms;
-}
 
 // Progress is wanted only if it is asked for, whatever Docker's documentation says (trap 7).
 bool is_quiet(const EngineCall& call) {
@@ -60,7 +52,7 @@ void load(EngineCall& call, const imagestore::LoadOptions& options, JsonMessageS
 // The body is an archive whatever its Content-Type says (trap 31), and what is wrong with it is told in the stream,
 // even as its first record (trap 3).
 void images_load(EngineCall& call) {
-  imagestore::LoadOptions options{.platforms = list_platforms(call), .on_progress = {}};
+  imagestore::LoadOptions options{.platforms = list_archive_platforms(call), .on_progress = {}};
   JsonMessageStream stream(call.response);
   if (!is_quiet(call)) options.on_progress = report_to(stream);
   try {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "api/engine/archive_platforms.hpp"
 #include "api/engine/endpoints.hpp"
 #include "api/engine/image_events.hpp"
 #include "api/engine/parameters.hpp"
@@ -11,21 +12,10 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 
-std::vector<oci::Platform> list_platforms(const EngineCall& call) {
-  if (call.version.is_before(48)) return {};
-  std::vector<oci::Platform> platforms;
-  for (const std::string& value : call.parameters.all("platform"))
-    if (!value.empty()) platforms.push_back(parse_json_platform(value));
-  if (platforms.size() > 1 && call.version.is_before(52))
-    throw Error(ErrorCode::kInvalidArgument,
-                "multiple platform parameters are not supported in this API version; use API version 1.52 or later");
-  return platforms;
-}
-
 // Once the archive has begun, an error can only break it off: the stream goes without an end.
 void save(EngineCall& call, std::vector<std::string> names) {
   for (const std::string& name : names) call.subject += (call.subject.empty() ? "" : " ") + name;
-  const imagestore::ExportRequest request{.names = std::move(names), .platforms = list_platforms(call)};
+  const imagestore::ExportRequest request{.names = std::move(names), .platforms = list_archive_platforms(call)};
   const imagestore::ExportPlan plan =
       imagestore::make_export_plan(call.services.content, call.services.images, request);
   const auto stream = call.response.start_stream(200, "application/x-tar");

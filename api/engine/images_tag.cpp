@@ -10,17 +10,6 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 
-oci::Reference parse_new_tag(const Parameters& parameters) {
-  const std::string repository = get_text(parameters, "repo");
-  if (repository.empty()) throw Error(ErrorCode::kInvalidArgument, "the repository name (repo) must be given");
-  const oci::Reference reference = oci::parse_reference(repository);
-  if (reference.digest()) throw Error(ErrorCode::kInvalidArgument, "cannot import digest reference");
-  if (reference.repository().familiar() == "sha256")
-    throw Error(ErrorCode::kInvalidArgument, "refusing to create an ambiguous tag using digest algorithm as name");
-  const std::string tag = get_text(parameters, "tag");
-  return tag.empty() ? reference.with_default_tag() : reference.with_tag(tag);
-}
-
 // Whatever is wrong with the source, it is not there.
 oci::Digest get_source(EngineCall& call) {
   try {
@@ -35,7 +24,9 @@ oci::Digest get_source(EngineCall& call) {
 
 void images_tag(EngineCall& call) {
   merge_form(call);
-  const oci::Reference tag = parse_new_tag(call.parameters);
+  const auto name = find_new_name(call.parameters);
+  if (!name) throw Error(ErrorCode::kInvalidArgument, "the repository name (repo) must be given");
+  const oci::Reference& tag = *name;
   call.subject = tag.familiar();
   const oci::Digest image = get_source(call);
   call.services.images.tag(image, tag);

@@ -54,6 +54,17 @@ std::string get_text(const Parameters& parameters, std::string_view name) {
   return value == nullptr ? std::string() : *value;
 }
 
+std::optional<oci::Reference> find_new_name(const Parameters& parameters) {
+  const std::string repository = get_text(parameters, "repo");
+  if (repository.empty()) return std::nullopt;
+  const oci::Reference reference = oci::parse_reference(repository);
+  if (reference.digest()) throw Error(ErrorCode::kInvalidArgument, "cannot import digest reference");
+  if (reference.repository().familiar() == "sha256")
+    throw Error(ErrorCode::kInvalidArgument, "refusing to create an ambiguous tag using digest algorithm as name");
+  const std::string tag = get_text(parameters, "tag");
+  return tag.empty() ? reference.with_default_tag() : reference.with_tag(tag);
+}
+
 oci::Platform parse_json_platform(std::string_view json) {
   oci::Platform platform = read_platform(json);
   const bool has_optional = !platform.variant.empty() || !platform.os_version.empty() || !platform.os_features.empty();

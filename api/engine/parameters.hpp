@@ -9,6 +9,7 @@
 
 #include "api/http/request.hpp"
 #include "oci/platform.hpp"
+#include "oci/reference.hpp"
 
 namespace lighterd::api {
 
@@ -18,6 +19,9 @@ bool get_bool(const Parameters& parameters, std::string_view name);
 
 // Empty if absent.
 std::string get_text(const Parameters& parameters, std::string_view name);
+
+// The tag of `repo` and `tag`; nothing without a repo. kInvalidArgument with Docker's texts.
+std::optional<oci::Reference> find_new_name(const Parameters& parameters);
 
 // An OCI platform object as JSON, its keys in any case. kInvalidArgument with Docker's texts.
 oci::Platform parse_json_platform(std::string_view json);

@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "imagestore/image_exporter.hpp"
 #include "tests/support/test_store.hpp"
+#include "tests/support/text_sink.hpp"
 
 namespace lighterd::imagestore {
 namespace {
@@ -101,13 +102,9 @@ TEST_F(ExportPlanTest, WhatThePlanNamesOutlivesItsImage) {
   {
     const ExportPlan held = plan({"a:1"});
     store_.images().remove({.image = amd_.manifest.digest, .even_if_named = true});
-    std::string sink_text;
-    struct Sink final : base::Sink {
-      void write(base::Bytes data) override { bytes += data.size(); }
-      std::size_t bytes = 0;
-    } sink;
+    tests::TextSink sink;
     write_archive(held, store_.content(), sink, {});
-    EXPECT_GT(sink.bytes, amd_.manifest_bytes.size());
+    EXPECT_GT(sink.text.size(), amd_.manifest_bytes.size());
   }
   EXPECT_EQ(failure({"a:1"}), ErrorCode::kNotFound);
 }
@@ -196,11 +193,6 @@ TEST_F(ExportPlanTest, ForeignLayersAndArtifacts) {
   EXPECT_EQ(json::parse(artifact.index_json)["manifests"].size(), 1U);
 }
 
-struct MemberNames final : base::Sink {
-  void write(base::Bytes data) override { text += base::as_text(data); }
-  std::string text;
-};
-
 TEST_F(ExportPlanTest, Sha512HasAFolderOfItsOwn) {
   const auto lease = store_.content().make_lease("test");
   const std::string bytes = "content";
@@ -221,7 +213,7 @@ TEST_F(ExportPlanTest, Sha512HasAFolderOfItsOwn) {
 
   const ExportPlan strong_plan = plan({"strong:1"});
   EXPECT_EQ(strong_plan.blobs.back().digest, strong.digest);
-  MemberNames sink;
+  tests::TextSink sink;
   write_archive(strong_plan, store_.content(), sink, {});
   EXPECT_NE(sink.text.find("path=blobs/sha512/" + strong.digest.hex()), std::string::npos);
   EXPECT_LT(sink.text.find("blobs/sha256/"), sink.text.find("blobs/sha512/"));
@@ -234,7 +226,7 @@ TEST_F(ExportPlanTest, AWrongByteIsNeverTheLastOne) {
   const auto path = store_.content().blob_path(largest.digest);
   std::filesystem::permissions(path, std::filesystem::perms::owner_write, std::filesystem::perm_options::add);
   std::fstream(path).seekp(10) << "x";
-  MemberNames sink;
+  tests::TextSink sink;
   try {
     write_archive(held, store_.content(), sink, {});
     FAIL() << "no error";
@@ -250,7 +242,7 @@ TEST_F(ExportPlanTest, StopsWhenAsked) {
   store_.publish(amd_, "a:1");
   std::stop_source stop;
   stop.request_stop();
-  MemberNames sink;
+  tests::TextSink sink;
   try {
     write_archive(plan({"a:1"}), store_.content(), sink, stop.get_token());
     FAIL() << "no error";

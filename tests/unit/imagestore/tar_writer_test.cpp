@@ -4,15 +4,12 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "tests/support/text_sink.hpp"
 
 namespace lighterd::imagestore {
 namespace {
 
-class TextSink final : public base::Sink {
- public:
-  void write(base::Bytes data) override { text += base::as_text(data); }
-  std::string text;
-};
+using tests::TextSink;
 
 // Counts and forgets.
 class NullSink final : public base::Sink {

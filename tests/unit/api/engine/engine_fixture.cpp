@@ -51,6 +51,8 @@ EngineTest::EngineTest()
             .remote = remote_,
             .logins = logins_,
             .searches = searches_,
+            .http = http_client(),
+            .remote_files = remote_files_,
             .events = events_,
             .host = host_,
             .logger = logger_,

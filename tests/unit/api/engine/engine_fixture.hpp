@@ -54,6 +54,7 @@ class EngineTest : public ::testing::Test {
   distribution::RemoteInspector remote_{services_};
   distribution::LoginChecker logins_{services_};
   distribution::SearchClient searches_{services_, "http://127.0.0.1:1/v1/"};
+  distribution::RemoteFileOptions remote_files_;
   api::EventLog events_;
   api::EngineApi api_;
 };
