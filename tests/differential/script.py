@@ -259,6 +259,27 @@ ARCHIVES = [
     get("inspect-loaded", "/images/loaded:1/json"),
 ]
 
+SEARCH = [
+    get("search", "/images/search", ("term", "{index}/app")),
+    get("search-nothing", "/images/search", ("term", "{index}/nothing")),
+    get("search-stars", "/images/search", ("term", "{index}/app"), filters(stars=["5"])),
+    get("search-official", "/images/search", ("term", "{index}/app"), filters(**{"is-official": ["true"]})),
+    get("search-automated", "/images/search", ("term", "{index}/app"), filters(**{"is-automated": ["true"]})),
+    get("search-bad-stars", "/images/search", ("term", "{index}/app"), filters(stars=["many"])),
+    get("search-bad-filter", "/images/search", ("term", "{index}/app"), filters(no=["such"])),
+    get("search-limit", "/images/search", ("term", "{index}/app"), ("limit", "1")),
+    get("search-limit-large", "/images/search", ("term", "{index}/app"), ("limit", "101")),
+    get("search-limit-text", "/images/search", ("term", "{index}/app"), ("limit", "x")),
+    get("search-scheme", "/images/search", ("term", "http://{index}/app")),
+    login("login-open", "login:open"),
+    login("login-basic", "login:basic"),
+    login("login-basic-wrong", "login:basic-wrong"),
+    login("login-token", "login:token"),
+    login("login-token-wrong", "login:token-wrong"),
+    login("login-bad-json", b"{"),
+    login("login-nobody-listens", "login:closed"),
+]
+
 REMOVE = [
     delete("delete-unknown", "/images/nothing"),
     delete("delete-blank", "/images/%20"),
@@ -289,4 +310,4 @@ REMOVE = [
     get("df-after-all", "/system/df"),
 ]
 
-STEPS = [*SYSTEM, *PULL, *LOOK, *TAG, *ARCHIVES, *REMOVE]
+STEPS = [*SYSTEM, *PULL, *LOOK, *TAG, *ARCHIVES, *SEARCH, *REMOVE]

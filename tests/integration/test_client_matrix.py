@@ -99,3 +99,12 @@ def test_events(client: Client, here: str) -> None:
     assert client.events(time.time()) == ["load", "tag", "untag", "untag", "delete"]
 
 
+def test_search(client: Client, search_index: SearchIndex) -> None:
+    search_index.add("matrix-app", stars=3)
+    assert [name.rpartition("/")[2] for name in client.search(f"{search_index.host}/matrix")] == ["matrix-app"]
+
+
+def test_login(client: Client, registry_htpasswd: DockerRegistry) -> None:
+    client.log_in(registry_htpasswd.host, USER, PASSWORD)
+    with pytest.raises(Exception, match="401"):
+        client.log_in(registry_htpasswd.host, USER, "wrong")

@@ -197,6 +197,19 @@ def test_trap_08_null_and_empty(api: Api) -> None:
     assert api.post("/images/prune").json()["ImagesDeleted"] in (None, [])
 
 
+def test_trap_09_ids_begin_with_sha256(api: Api) -> None:
+    full = re.compile("sha256:[0-9a-f]{64}")
+    [loaded] = load_well(api, docker_archive((SMALL, [])))
+    assert full.fullmatch(loaded.removeprefix("Loaded image ID: "))
+    name = loaded.removeprefix("Loaded image ID: ")
+    assert [item["Id"] for item in api.get("/images/json").json()] == [name]
+    assert image_id(api, name[7:19]) == name
+    first, *others = api.get(f"/images/{name}/history").json()
+    assert first["Id"] == name
+    assert {item["Id"] for item in others} == {"<missing>"}
+    assert full.fullmatch(api.delete(f"/images/{name}").json()[-1]["Deleted"])
+
+
 def test_trap_10_missing_images_and_conflicts_in_the_words_that_scripts_match(api: Api) -> None:
     for method, path in (("GET", "/images/none/json"), ("GET", "/images/none/history"), ("GET", "/images/none/get"),
                          ("DELETE", "/images/none"), ("POST", "/images/none/tag?repo=x")):
@@ -212,6 +225,34 @@ def test_trap_10_missing_images_and_conflicts_in_the_words_that_scripts_match(ap
 
 # ---- 11-20 ----------------------------------------------------------------------------------------------------------
 
+def test_trap_11_statuses_of_success(api: Api, registry: DockerRegistry, small: str) -> None:
+    api.pull_well(small)
+    tagged = tag(api, small, "mine", "1")
+    assert (tagged.status, tagged.body) == (201, b"")
+    deleted = api.delete("/images/mine:1")
+    assert (deleted.status, deleted.json()) == (200, [{"Untagged": "mine:1"}])
+    login = api.post("/auth", None, {}, json.dumps({"serveraddress": registry.host}).encode())
+    assert (login.status, login.json()["Status"]) == (200, "Login Succeeded")
+
+
+def test_trap_12_a_wrong_password_by_kind_of_registry(api: Api, cli: DockerCli, registry_htpasswd: DockerRegistry,
+                                                      registry_token: DockerRegistry) -> None:
+    def login(host: str, password: str) -> Answer:
+        return api.post("/auth", None, {}, json.dumps({"username": USER, "password": password,
+                                                       "serveraddress": host}).encode())
+
+    for registry in (registry_htpasswd, registry_token):
+        assert login(registry.host, PASSWORD).json()["Status"] == "Login Succeeded"
+    basic = login(registry_htpasswd.host, "wrong")
+    assert (basic.status, basic.message) == (
+        500, f"login attempt to http://{registry_htpasswd.host}/v2/ failed with status: 401 Unauthorized")
+    token = login(registry_token.host, "wrong")
+    assert token.status == 401
+    assert token.message.endswith("unauthorized: incorrect username or password")
+    said = cli.fails("login", "-u", USER, "-p", "wrong", registry_token.host)
+    assert "unauthorized: incorrect username or password" in said
+
+
 @pytest.mark.parametrize("header", ["", "e30=", "!", "bm8ganNvbg==", encode_auth({"username": "a"})[:-3], "+/+/"])
 def test_trap_13_credentials_that_cannot_be_read_are_none(api: Api, small: str, registry_htpasswd: DockerRegistry,
                                                           header: str) -> None:
@@ -222,6 +263,14 @@ def test_trap_13_credentials_that_cannot_be_read_are_none(api: Api, small: str, 
     for written in (fine, fine.rstrip("=")):
         answer = api.post("/images/create", {"fromImage": private}, {"X-Registry-Auth": written})
         assert (answer.status, answer.error) == (200, None)
+
+
+def test_trap_14_a_search_without_hits_is_an_empty_list(api: Api, search_index: SearchIndex) -> None:
+    answer = api.get("/images/search", {"term": f"{search_index.host}/nothing"})
+    assert (answer.status, answer.json()) == (200, [])
+    search_index.add("found", stars=3)
+    [hit] = api.get("/images/search", {"term": f"{search_index.host}/found"}).json()
+    assert (hit["star_count"], hit["is_automated"]) == (3, False)
 
 
 def test_trap_15_a_tag_that_moved_is_pulled_again(api: Api, registry: DockerRegistry) -> None:
@@ -586,6 +635,12 @@ def test_trap_39_a_single_manifest_of_another_platform_is_pulled(api: Api, regis
     assert api.get(f"/images/{name}/json").json()["Architecture"] == OTHER_ARCHITECTURE
 
 
+def test_trap_40_what_cannot_be_done_is_an_error(api: Api, small: str) -> None:
+    api.pull_well(small)
+    assert api.post(f"/images/{small}/tag").status == 400
+    assert api.get("/images/search", {"term": "x", "limit": "-1"}).status == 400
+
+
 # ---- 41-48 ----------------------------------------------------------------------------------------------------------
 
 def test_trap_41_versions_of_old_clients(api: Api, daemon: Daemon, small: str, folder: Path) -> None:
@@ -627,6 +682,17 @@ def test_trap_45_info_claims_what_is_true(api: Api) -> None:
     assert info["DriverStatus"] == [["driver-type", "io.containerd.snapshotter.v1"]]
     assert info["SecurityOptions"] in ([], None), "nothing is run, so nothing is confined"
     assert info["ExperimentalBuild"] is False
+
+
+def test_trap_46_frozen_images(api: Api) -> None:
+    shared, own = make_layer({"shared": "46"}), make_layer({"own": "46"})
+    one, two = make_image([shared], HOST_PLATFORM), make_image([shared, own], OTHER_PLATFORM)
+    members = docker_members((one, ["frozen:1"]), (two, ["frozen:2"]))
+    folders = [name for name, _ in members if name.endswith("/layer.tar")]
+    assert len(folders) == 2, "one layer folder is shared"
+    members.insert(0, ("repositories", b'{"frozen":{"1":"x","2":"y"}}'))
+    assert sorted(load_well(api, make_archive(members))) == ["Loaded image: frozen:1", "Loaded image: frozen:2"]
+    assert api.get("/images/frozen:2/json").json()["Architecture"] == OTHER_ARCHITECTURE
 
 
 # What grows with the size shows at half a gigabyte as well.
