@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <unordered_set>
 
 #include "base/error.hpp"
 #include "distribution/document_fetch.hpp"
@@ -44,10 +45,9 @@ class PullOperation {
     retries_.start(progress_);
     report_warnings();
     const bool was_known = is_named();
-    const bool was_complete = is_complete();
-    if (!was_complete) fetch();
-    // Somebody who pulled the same may have been first.
-    if (was_complete || !is_complete()) publish();
+    if (!is_complete()) fetch();
+    // Also where the name stands for it already: it may do so by another name, which may go.
+    publish();
     if (request_.on_published) request_.on_published(reference_);
     report_warnings();
     message("Digest: " + target_->digest.to_string());
@@ -104,11 +104,11 @@ class PullOperation {
   // Whether nothing is missing that the images need: what is only about them is not asked for again.
   bool is_complete() {
     if (!is_named()) return false;
-    const auto variants = services_.images.list_variants(target_->digest);
+    std::unordered_set<oci::Digest> published;
+    for (const auto& entry : services_.images.list_entries(target_->digest))
+      if (entry.is_complete) published.insert(entry.digest);
     return std::ranges::all_of(selected_.images, [&](const ParsedManifest* image) {
-      const bool is_published = std::ranges::any_of(
-          variants, [&](const auto& variant) { return variant.descriptor.digest == image->descriptor.digest; });
-      return is_published && has_content(std::get<oci::Manifest>(image->document));
+      return published.contains(image->descriptor.digest) && has_content(std::get<oci::Manifest>(image->document));
     });
   }
 
@@ -202,6 +202,11 @@ class PullOperation {
   void publish() {
     imagestore::Publication publication{.target = *target_, .name = reference_};
     if (reference_.digest()) publication.name = oci::Reference(reference_.repository(), std::nullopt, target_->digest);
+    // Of what was complete as well: its row may have gone since, and is made anew of what is published here.
+    for (ParsedManifest* image : selected_.images) {
+      const auto& manifest = std::get<oci::Manifest>(image->document);
+      if (!image->config && manifest.is_image()) image->config = read_config(manifest);
+    }
     for (const auto& manifests : {selected_.indexes, selected_.images, extras_})
       for (const ParsedManifest* manifest : manifests) add_to(publication, *manifest);
     publication.source = imagestore::BlobSource{client_->registry(), reference_.repository().path()};

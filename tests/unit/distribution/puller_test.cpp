@@ -5,7 +5,10 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
 #include <thread>
+#include <utility>
 
 #include "tests/support/compression.hpp"
 #include "tests/support/distribution_fixture.hpp"
@@ -91,6 +94,53 @@ TEST_F(PullerTest, AMovedTagIsPulledAnewAndSharedLayersAreNot) {
   EXPECT_THAT(lines, testing::Contains(moved.layers[0].first.digest.short_hex() + ": Already exists"));
   EXPECT_EQ(registry.count("GET", "/v2/app/blobs/" + moved.layers[0].first.digest.to_string()), 0U);
   EXPECT_EQ(store.images().list_images().size(), 2U);
+}
+
+// What another request does at that point of a pull.
+class InterruptedProgress final : public ProgressSink {
+ public:
+  InterruptedProgress(std::string status, std::function<void()> interrupt)
+      : status_(std::move(status)), interrupt_(std::move(interrupt)) {}
+  void on_progress(const ProgressEvent& event) noexcept override {
+    lines_.on_progress(event);
+    if (event.status == status_ && interrupt_) std::exchange(interrupt_, nullptr)();
+  }
+  std::vector<std::string> lines() const { return lines_.lines(); }
+
+ private:
+  std::string status_;
+  std::function<void()> interrupt_;
+  RecordingProgress lines_;
+};
+
+TEST_F(PullerTest, ADigestIsKeptAsANameAlsoIfATagWasPublishedMeanwhile) {
+  const auto image = make_image();
+  serve("app", "1", image);
+  const std::string reference = "app@" + image.manifest.digest.to_string();
+  InterruptedProgress progress("Pulling fs layer", [&] { pull_lines("app:1"); });
+  pull(reference, progress);
+  EXPECT_EQ(progress.lines().back(), "Status: Downloaded newer image for " + name(reference));
+  store.images().remove({.image = image.manifest.digest, .names = {oci::parse_reference(name("app:1"))}});
+  const auto record = store.images().find_image(name(reference));
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->digest_references.size(), 1U);
+}
+
+// The row goes after the look-up of the last thing that the image needs.
+TEST_F(PullerTest, WhatIsRemovedFromACompleteImageMeanwhileIsPublishedWhole) {
+  const auto image = make_image({.labels = {{"kept", "yes"}}});
+  serve("app", "1", image);
+  pull_lines("app:1");
+  store.execute("CREATE TRIGGER removal AFTER INSERT ON lease_blob WHEN NEW.digest='" +
+                image.layers.back().first.digest.to_string() + "' BEGIN DELETE FROM manifest WHERE digest='" +
+                image.manifest.digest.to_string() + "'; END");
+  EXPECT_EQ(pull_lines("app:1").size(), 3U) << "nothing was missing when it was looked at";
+  const auto variants = store.images().list_variants(image.manifest.digest);
+  ASSERT_EQ(variants.size(), 1U);
+  EXPECT_EQ(oci::to_string(variants[0].platform), "linux/amd64");
+  const auto record = store.images().get_image(name("app:1"));
+  EXPECT_TRUE(record.created);
+  EXPECT_EQ(record.labels_json, R"({"kept":"yes"})");
 }
 
 struct TwoPlatforms {
@@ -267,18 +317,29 @@ TEST_F(PullerTest, PullsEveryTag) {
   EXPECT_EQ(store.images().list_images().size(), 2U);
 }
 
+// With the image's layers, but no image: of a config that nobody looks into.
+TestImage make_artifact(const TestImage& image) {
+  const std::string config_bytes = "not json";
+  const auto config = tests::descriptor_of("application/vnd.example.config+json", config_bytes);
+  nlohmann::json manifest = {{"schemaVersion", 2},
+                             {"mediaType", oci::media_type::kOciManifest},
+                             {"config", oci::to_json(config)},
+                             {"layers", nlohmann::json::array()}};
+  for (const auto& [layer, bytes] : image.layers) manifest["layers"].push_back(oci::to_json(layer));
+  std::string manifest_bytes = manifest.dump();
+  const auto descriptor = tests::descriptor_of(oci::media_type::kOciManifest, manifest_bytes);
+  return {descriptor, std::move(manifest_bytes), config, config_bytes, image.layers};
+}
+
 TEST_F(PullerTest, KeepsAnArtifactWithoutLookingIntoIt) {
-  const auto layer = tests::descriptor_of("application/vnd.example.chart", "any bytes at all");
-  const auto config = tests::descriptor_of("application/vnd.example.config+json", "not json");
-  const std::string manifest =
-      R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":")" +
-      config.media_type + R"(","digest":")" + config.digest.to_string() + R"(","size":8},"layers":[{"mediaType":")" +
-      layer.media_type + R"(","digest":")" + layer.digest.to_string() + R"(","size":16}]})";
-  registry.add_blob("chart", "any bytes at all");
-  registry.add_blob("chart", "not json");
-  registry.add_manifest("chart", "1", std::string(oci::media_type::kOciManifest), manifest);
+  const auto chart = make_artifact(make_image({.layers = {"any bytes at all"}}));
+  serve("chart", "1", chart);
   EXPECT_NO_THROW(pull_lines("chart:1"));
-  EXPECT_TRUE(store.content().find_blob(layer.digest));
+  EXPECT_TRUE(store.content().find_blob(chart.layers[0].first.digest));
+  registry.clear_requests();
+  EXPECT_THAT(pull_lines("chart:1"), ElementsAre("1: Pulling from chart", testing::StartsWith("Digest: "),
+                                                 "Status: Image is up to date for " + name("chart:1")));
+  EXPECT_EQ(registry.requests().size(), 1U) << "an unchanged tag costs one HEAD";
 }
 
 TEST_F(PullerTest, CompressedLayersAreVerifiedByTheirContent) {
