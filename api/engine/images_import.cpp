@@ -40,7 +40,8 @@ imagestore::ImportRequest parse_request(const EngineCall& call, const std::strin
   imagestore::ImportRequest request{.name = find_new_name(call.parameters), .platform = parse_import_platform(call)};
   request.config_json = base::to_text(oci::make_config(call.parameters.all("changes")));
   request.comment = get_text(call.parameters, "message");
-  if (request.comment.empty()) request.comment = "Imported from " + source;
+  if (request.comment.empty())
+    request.comment = "Imported from " + (source == kBody ? source : distribution::redact_url(source));
   return request;
 }
 
