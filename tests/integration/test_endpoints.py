@@ -136,6 +136,27 @@ def test_a_private_ca_is_named_when_missing_and_used_at_the_next_pull(
     assert front.wait_request("/manifests/")["protocol"] in ("TLSv1.2", "TLSv1.3")
 
 
+def test_a_login_is_held_to_the_same_certificates(
+        start: Callable[..., Daemon], certs: Certs, make_front: Callable[..., TlsFront],
+        registry_htpasswd: DockerRegistry, authority: CertificateAuthority) -> None:
+    front, daemon = make_front(registry_htpasswd), start()
+
+    def log_in(password: str) -> tuple[int, dict]:
+        body = {"username": USER, "password": password, "serveraddress": front.host}
+        answer = daemon.api.post("/auth", body=json.dumps(body).encode())
+        return answer.status, answer.json()
+
+    status, body = log_in(PASSWORD)
+    assert status == 500
+    assert "certificate verification failed" in body["message"]
+    assert PASSWORD not in daemon.log_text()
+    certs.add_ca(front.host, authority)
+    assert log_in(PASSWORD) == (200, {"IdentityToken": "", "Status": "Login Succeeded"})
+    status, body = log_in("wrong")
+    assert status == 500
+    assert body["message"] == f"login attempt to https://{front.host}/v2/ failed with status: 401 Unauthorized"
+
+
 def test_connections_are_not_shared_between_settings(
         start: Callable[..., Daemon], certs: Certs, make_front: Callable[..., TlsFront], registry: DockerRegistry,
         authority: CertificateAuthority) -> None:
