@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import http.server
 import json
-import threading
 import urllib.parse
 from collections.abc import Callable, Iterator
 
@@ -16,71 +14,46 @@ from lib.api import Answer, encode_auth
 from lib.daemon import Daemon
 from lib.docker_cli import DockerCli
 from lib.process import find_free_port
+from lib.search_index import SearchIndex
 
 HITS = [
     {"name": "nginx", "description": "Official <build> of Nginx.", "star_count": 20000, "is_official": True,
-     "is_automated": True},
+     "is_automated": False},
     {"name": "team/nginx", "description": "Ours", "star_count": 12, "is_official": False, "is_automated": False},
     {"name": "other/nginx", "description": "", "star_count": 0, "is_official": False, "is_automated": False},
 ]
 AUTH = {"username": "alice", "password": "wonderland"}
 
 
-class V1Server:
-    """Answers every search with `body` and `status`, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.body = json.dumps({"num_results": len(HITS), "query": "x", "results": HITS}).encode()
-        self.status = 200
-        self.redirect = ""
-        self.requests: list[tuple[str, dict[str, list[str]], dict[str, str]]] = []
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    @property
-    def host(self) -> str:
-        return "127.0.0.1:%d" % self._server.server_address[1]
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def _make_handler(server: V1Server) -> type[http.server.BaseHTTPRequestHandler]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            url = urllib.parse.urlsplit(self.path)
-            server.requests.append((url.path, urllib.parse.parse_qs(url.query), dict(self.headers)))
-            is_search = url.path == "/v1/search"
-            self.send_response(302 if is_search and server.redirect else server.status if is_search else 200)
-            if is_search and server.redirect:
-                self.send_header("Location", server.redirect)
-            self.end_headers()
-            self.wfile.write(server.body if is_search else b"true")
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
+def make_index() -> SearchIndex:
+    index = SearchIndex()
+    for hit in HITS:
+        index.add(hit["name"], hit["star_count"], hit["is_official"], hit["description"])
+    return index
 
 
 @pytest.fixture
-def index() -> Iterator[V1Server]:
-    server = V1Server()
-    yield server
-    server.stop()
+def index() -> Iterator[SearchIndex]:
+    index = make_index()
+    yield index
+    index.stop()
 
 
 @pytest.fixture
-def other_index() -> Iterator[V1Server]:
-    server = V1Server()
-    yield server
-    server.stop()
+def other_index() -> Iterator[SearchIndex]:
+    index = make_index()
+    yield index
+    index.stop()
+
+
+def asked(index: SearchIndex) -> list[tuple[str, dict[str, list[str]]]]:
+    """Paths and queries of its requests."""
+    urls = [urllib.parse.urlsplit(target) for target, _ in index.requests]
+    return [(url.path, urllib.parse.parse_qs(url.query)) for url in urls]
 
 
 @pytest.fixture
-def searcher(make_daemon: Callable[..., Daemon], index: V1Server) -> Iterator[Daemon]:
+def searcher(make_daemon: Callable[..., Daemon], index: SearchIndex) -> Iterator[Daemon]:
     daemon = make_daemon("s", arguments=["--search-index", f"http://{index.host}/v1/"])
     yield daemon.start()
     daemon.stop()
@@ -95,34 +68,33 @@ def names(answer: Answer) -> list[str]:
     return [item["name"] for item in answer.json()]
 
 
-def test_the_index_is_asked_as_docker_asks(searcher: Daemon, index: V1Server) -> None:
+def test_the_index_is_asked_as_docker_asks(searcher: Daemon, index: SearchIndex) -> None:
     answer = search(searcher, "nginx", {"X-Registry-Auth": encode_auth(AUTH), "X-Meta-Team": "red"})
     assert answer.json() == [{**hit, "is_automated": False} for hit in HITS]
-    [(path, query, headers)] = index.requests
-    assert (path, query) == ("/v1/search", {"q": ["nginx"], "n": ["25"]})
+    assert asked(index) == [("/v1/search", {"q": ["nginx"], "n": ["25"]})]
+    headers = index.requests[0][1]
     assert headers["X-Docker-Token"] == "true"
     assert headers["X-Meta-Team"] == "red"
     assert headers["Authorization"] == "Basic " + base64.b64encode(b"alice:wonderland").decode()
 
 
-def test_without_credentials_there_is_no_authorization(searcher: Daemon, index: V1Server) -> None:
+def test_without_credentials_there_is_no_authorization(searcher: Daemon, index: SearchIndex) -> None:
     search(searcher, "nginx", {"X-Registry-Auth": encode_auth({})})
     search(searcher, "nginx", {"X-Registry-Auth": encode_auth({**AUTH, "serveraddress": "https://elsewhere.example"})})
-    assert [headers.get("Authorization") for _, _, headers in index.requests] == [None, None]
+    assert [headers.get("Authorization") for _, headers in index.requests] == [None, None]
 
 
 @pytest.mark.parametrize("term, words", [
     ("library/nginx", "nginx"), ("docker.io/library/nginx", "nginx"), ("index.docker.io/team/x", "team/x"),
     ("team/x", "team/x"), ("a b&c=d", "a b&c=d")])
-def test_what_is_a_search_of_the_index(searcher: Daemon, index: V1Server, term: str, words: str) -> None:
+def test_what_is_a_search_of_the_index(searcher: Daemon, index: SearchIndex, term: str, words: str) -> None:
     search(searcher, term)
-    assert index.requests[0][1]["q"] == [words]
+    assert asked(index)[0][1]["q"] == [words]
 
 
-def test_a_registry_in_the_term_is_asked_itself(searcher: Daemon, index: V1Server, other_index: V1Server) -> None:
-    assert len(names(search(searcher, f"{other_index.host}/library/nginx", limit=100))) == 3
-    assert [(path, query) for path, query, _ in other_index.requests] == [
-        ("/v1/_ping", {}), ("/v1/search", {"q": ["library/nginx"], "n": ["100"]})]
+def test_a_registry_in_the_term_is_asked_itself(searcher: Daemon, index: SearchIndex, other_index: SearchIndex) -> None:
+    assert names(search(searcher, f"{other_index.host}/library/nginx", limit=100)) == []
+    assert asked(other_index) == [("/v1/_ping", {}), ("/v1/search", {"q": ["library/nginx"], "n": ["100"]})]
     assert index.requests == []
     answer = search(searcher, f"127.0.0.1:{find_free_port()}/x")
     assert answer.status == 400
@@ -146,31 +118,32 @@ def test_filters(searcher: Daemon) -> None:
     ({"filters": '{"x":["y"]}'}, "invalid filter 'x'"),
     ({"filters": '{"stars":["many"]}'}, "invalid filter 'stars=many'"),
     ({"filters": '{"is-official":["maybe"]}'}, "invalid filter 'is-official=[maybe]'")])
-def test_bad_requests(searcher: Daemon, index: V1Server, query: dict, text: str) -> None:
+def test_bad_requests(searcher: Daemon, index: SearchIndex, query: dict, text: str) -> None:
     answer = searcher.api.get("/images/search", {"term": "x", **query})
     assert answer.status == 400
     assert answer.message.startswith(text), answer.message
     assert index.requests == []
 
 
-def test_limits_that_mean_the_default(searcher: Daemon, index: V1Server) -> None:
+def test_limits_that_mean_the_default(searcher: Daemon, index: SearchIndex) -> None:
     for limit in ("", "0", "+25"):
         search(searcher, "x", limit=limit)
-    assert [query["n"] for _, query, _ in index.requests] == [["25"]] * 3
+    assert [query["n"] for _, query in asked(index)] == [["25"]] * 3
 
 
-def test_no_hits_are_an_empty_list(searcher: Daemon, index: V1Server) -> None:
+def test_no_hits_are_an_empty_list(searcher: Daemon, index: SearchIndex) -> None:
     for body in (b'{"results":[]}', b'{"results":null}', b"{}", b'{"results":[1,{},{"name":""}]}'):
         index.body = body
         answer = search(searcher, "nothing")
         assert (answer.status, answer.body) == (200, b"[]\n")
 
 
-def test_more_hits_than_asked_for_are_cut(searcher: Daemon) -> None:
+def test_more_hits_than_asked_for_are_cut(searcher: Daemon, index: SearchIndex) -> None:
+    index.body = json.dumps({"results": HITS}).encode()
     assert names(search(searcher, "nginx", limit=2)) == ["nginx", "team/nginx"]
 
 
-def test_an_index_that_fails(searcher: Daemon, index: V1Server) -> None:
+def test_an_index_that_fails(searcher: Daemon, index: SearchIndex) -> None:
     for status in (401, 404, 503):
         index.status = status
         answer = search(searcher, "x")
@@ -181,12 +154,12 @@ def test_an_index_that_fails(searcher: Daemon, index: V1Server) -> None:
         assert search(searcher, "x").status == 500
 
 
-def test_a_redirect_elsewhere_takes_no_credentials_along(searcher: Daemon, index: V1Server, other_index: V1Server
+def test_a_redirect_elsewhere_takes_no_credentials_along(searcher: Daemon, index: SearchIndex, other_index: SearchIndex
                                                          ) -> None:
-    index.redirect = f"http://{other_index.host}/v1/search?q=moved"
+    index.redirect = f"http://{other_index.host}/v1/search?q=nginx"
     assert len(names(search(searcher, "x", {"X-Registry-Auth": encode_auth(AUTH)}))) == 3
-    assert "Authorization" in index.requests[0][2]
-    assert "Authorization" not in other_index.requests[0][2]
+    assert "Authorization" in index.requests[0][1]
+    assert "Authorization" not in other_index.requests[0][1]
 
 
 def test_a_bad_address_of_the_index_is_said_at_the_start(make_daemon: Callable[..., Daemon]) -> None:

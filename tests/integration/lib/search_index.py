@@ -11,6 +11,10 @@ import urllib.parse
 class SearchIndex:
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []  # path with query, and headers
+        # Of searches, instead of what is found.
+        self.status = 200
+        self.body: bytes | None = None
+        self.redirect: str | None = None
         self._results: list[dict] = []
         self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _make_handler(self))
         self._server.daemon_threads = True
@@ -45,14 +49,21 @@ def _make_handler(index: SearchIndex) -> type[http.server.BaseHTTPRequestHandler
             if url.path == "/v1/_ping":
                 self._answer(200, {"standalone": False})
             elif url.path == "/v1/search":
-                self._answer(200, index.find(query.get("q", [""])[0], int(query.get("n", ["25"])[0])))
+                self._search(query.get("q", [""])[0], int(query.get("n", ["25"])[0]))
             else:
                 self._answer(404, {})
 
-        def _answer(self, status: int, body: dict) -> None:
-            data = json.dumps(body).encode()
+        def _search(self, term: str, limit: int) -> None:
+            if index.redirect:
+                return self._answer(302, {}, index.redirect)
+            self._answer(index.status, index.find(term, limit) if index.body is None else index.body)
+
+        def _answer(self, status: int, body: dict | bytes, location: str | None = None) -> None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
+            if location:
+                self.send_header("Location", location)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
