@@ -2,8 +2,9 @@
 #include "imagestore/image_table.hpp"
 
 #include <algorithm>
-#include <map>
 #include <set>
+#include <unordered_map>
+#include <utility>
 
 #include "imagestore/manifest_table.hpp"
 
@@ -100,6 +101,36 @@ void read_names(Database& database, ImageRecord& record) {
   while (references.step()) record.digest_references.push_back(oci::parse_repository_name(references.text(0)));
 }
 
+// Rows that are sorted by repository have the same one many times.
+class RepositoryReader {
+ public:
+  const oci::RepositoryName& read(std::string text) {
+    if (!name_ || text != text_) {
+      name_ = oci::parse_repository_name(text);
+      text_ = std::move(text);
+    }
+    return *name_;
+  }
+
+ private:
+  std::string text_;
+  std::optional<oci::RepositoryName> name_;
+};
+
+// Of the same time in the order of their digests, in which they are read.
+std::vector<ImageRecord> newest_first(std::vector<ImageRecord> records) {
+  std::vector<std::pair<base::Timestamp, std::size_t>> order;
+  order.reserve(records.size());
+  for (std::size_t i = 0; i < records.size(); ++i)
+    order.emplace_back(records[i].created.value_or(base::Timestamp()), i);
+  std::ranges::sort(
+      order, [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+  std::vector<ImageRecord> sorted;
+  sorted.reserve(records.size());
+  for (const auto& [created, position] : order) sorted.push_back(std::move(records[position]));
+  return sorted;
+}
+
 }  // namespace
 
 void insert_image(Database& database, const oci::Descriptor& target, base::Timestamp now) {
@@ -184,22 +215,23 @@ bool has_names(Database& database, const oci::Digest& image) {
 
 std::vector<ImageRecord> list(Database& database) {
   std::vector<ImageRecord> records;
-  std::map<std::string, std::size_t, std::less<>> position;
+  std::unordered_map<std::string, std::size_t> positions;
   {
-    Query query(database, std::string(kImageColumns) + "ORDER BY coalesce(created_at, 0) DESC, digest");
+    // Sorted here: SQLite would copy every column to do it.
+    Query query(database, kImageColumns);
     while (query.step()) {
-      position.emplace(query.text(0), records.size());
+      positions.emplace(query.text(0), records.size());
       records.push_back(read_image(query));
     }
   }
+  RepositoryReader repositories;
   Query tags(database, "SELECT repository, tag, image FROM tag ORDER BY repository, tag");
   while (tags.step())
-    records[position.at(tags.text(2))].tags.emplace_back(oci::parse_repository_name(tags.text(0)), tags.text(1));
+    records[positions.at(tags.text(2))].tags.emplace_back(repositories.read(tags.text(0)), tags.text(1));
   Query references(database, "SELECT repository, image FROM digest_reference ORDER BY repository");
   while (references.step())
-    records[position.at(references.text(1))].digest_references.push_back(
-        oci::parse_repository_name(references.text(0)));
-  return records;
+    records[positions.at(references.text(1))].digest_references.push_back(repositories.read(references.text(0)));
+  return newest_first(std::move(records));
 }
 
 std::int64_t count(Database& database) {

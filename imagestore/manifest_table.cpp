@@ -241,8 +241,10 @@ std::vector<ManifestEntry> list_entries(Database& database, const oci::Digest& i
     collect_entries(database, image.to_string(), 0, seen, entries);
     return entries;
   }
-  const oci::Descriptor self{.media_type = query.text(4), .digest = image, .size_bytes = query.integer(5)};
-  ManifestEntry entry{.digest = image, .descriptor_json = ordered_text(self)};
+  // Media types of documents are ours, and need no escapes.
+  ManifestEntry entry{.digest = image,
+                      .descriptor_json = R"({"mediaType":")" + query.text(4) + R"(","digest":")" + image.to_string() +
+                                         R"(","size":)" + std::to_string(query.integer(5)) + "}"};
   entry.is_complete = query.integer(3) == 0;
   entry.content_bytes = query.integer(2);
   set_image_kind(entry, kind, query.find_text(1), std::nullopt);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <span>
+#include <utility>
 
 #include "api/engine/endpoints.hpp"
+#include "api/engine/http_error.hpp"
 #include "api/engine/image_filter.hpp"
 #include "api/engine/image_identity.hpp"
 #include "api/engine/image_json.hpp"
@@ -44,14 +47,18 @@ using Shared = std::map<oci::Digest, std::int64_t>;
 // The items of one list, with what is read for some hundred of them at once.
 class ListBody {
  public:
-  ListBody(const EngineCall& call, const ListOptions& options) : call_(call), options_(options) {}
+  ListBody(EngineCall& call, const ListOptions& options) : call_(call), options_(options) {}
 
-  std::string write(const std::vector<ImageRecord>& images) {
+  void send(const std::vector<ImageRecord>& images) {
     constexpr std::size_t kBatch = 256;
     if (options_.shared_size) shared_ = shared_sizes(call_.services.content, call_.services.images, images);
     for (std::size_t from = 0; from < images.size(); from += kBatch)
       write_batch(std::span(images).subspan(from, std::min(kBatch, images.size() - from)));
-    return std::move(body_) + "]";
+    body_ += ']';
+    if (!stream_) return send_json(call_, 200, std::move(body_));
+    body_ += '\n';
+    stream_->write(base::as_bytes(body_));
+    stream_->finish();
   }
 
  private:
@@ -66,9 +73,17 @@ class ListBody {
       ListItemExtras extras;
       if (options_.shared_size) extras.shared_bytes = shared_.at(images[i].target.digest);
       if (options_.manifests) write_manifests(extras.manifests_json, images[i], entries[i]);
-      if (body_.size() > 1) body_ += ',';
+      if (!std::exchange(is_first_, false)) body_ += ',';
       append_list_item(body_, images[i], extras, call_.version);
+      if (body_.size() >= kPieceBytes) flush();
     }
+  }
+
+  // A long list is sent as it is made.
+  void flush() {
+    if (!stream_) stream_ = call_.response.start_stream(200, kJsonContentType);
+    stream_->write(base::as_bytes(body_));
+    body_.clear();
   }
 
   void write_manifests(std::string& out, const ImageRecord& image,
@@ -81,10 +96,13 @@ class ListBody {
     append_manifest_summaries(out, entries, find_identity);
   }
 
-  const EngineCall& call_;
+  static constexpr std::size_t kPieceBytes = std::size_t{64} * 1024;
+  EngineCall& call_;
   const ListOptions& options_;
   Shared shared_;
   std::string body_ = "[";
+  bool is_first_ = true;
+  std::unique_ptr<ResponseStream> stream_;
 };
 
 }  // namespace
@@ -94,7 +112,7 @@ void images_list(EngineCall& call) {
   const ImageFilter filter(options.filters, call.services.images, base::now());
   auto images = call.services.images.list_images();
   std::erase_if(images, [&](ImageRecord& image) { return !filter.accepts(image); });
-  send_json(call, 200, ListBody(call, options).write(images));
+  ListBody(call, options).send(images);
 }
 
 }  // namespace lighterd::api
