@@ -259,6 +259,36 @@ ARCHIVES = [
     get("inspect-loaded", "/images/loaded:1/json"),
 ]
 
+IMPORTS = [
+    bring("import", "rootfs", ("fromSrc", "-"), ("repo", "imported"), ("tag", "1"), ("message", "by hand"),
+          learn={"imported:1": "imported"}),
+    bring("import-latest", "rootfs", ("fromSrc", "-"), ("repo", "imported"),
+          learn={"imported:latest": "imported latest"}),
+    bring("import-tag-in-repo", "rootfs", ("fromSrc", "-"), ("repo", "imported:2"), learn={"imported:2": "imported 2"}),
+    bring("import-changes", "rootfs", ("fromSrc", "-"), ("repo", "imported"), ("tag", "changed"),
+          ("changes", "ENV A=b C=d"), ("changes", "CMD run it"), ("changes", "entrypoint [\"/x\", \"y\"]"),
+          ("changes", "LABEL one=1 two=\"2 2\""), ("changes", "EXPOSE 80 443/udp"), ("changes", "VOLUME /data"),
+          ("changes", "USER me"), ("changes", "WORKDIR /w"), ("changes", "ONBUILD RUN x"),
+          ("changes", "HEALTHCHECK --interval=5s CMD check"), learn={"imported:changed": "imported changed"}),
+    bring("import-stop-signal", "rootfs", ("fromSrc", "-"), ("repo", "stop"), ("changes", "STOPSIGNAL SIGUSR1"),
+          learn={"stop": "imported stop"}),
+    delete("delete-stop-signal", "/images/stop"),
+    bring("import-platform", "rootfs", ("fromSrc", "-"), ("repo", "imported"), ("tag", "arm"),
+          ("platform", "linux/arm64"), learn={"imported:arm": "imported arm"}),
+    bring("import-bad-change", "rootfs", ("fromSrc", "-"), ("repo", "imported"), ("changes", "RUN x")),
+    bring("import-digest", "rootfs", ("fromSrc", "-"), ("repo", "x@{manifest:small}")),
+    bring("import-upper-case", "rootfs", ("fromSrc", "-"), ("repo", "UPPER")),
+    bring("import-garbage", b"this is no archive", ("fromSrc", "-"), ("repo", "imported"), ("tag", "garbage")),
+    bring("import-nobody-listens", b"", ("fromSrc", "http://{closed}/x"), ("repo", "x")),
+    bring("import-url-missing", b"", ("fromSrc", "{registry-url}/none"), ("repo", "x")),
+    get("inspect-imported", "/images/imported:1/json"),
+    get("inspect-import-changed", "/images/imported:changed/json"),
+    get("inspect-import-platform", "/images/imported:arm/json"),
+    get("history-imported", "/images/imported:1/history"),
+    delete("delete-imported", "/images/imported:2"),
+    events("events-import", "import"),
+]
+
 SEARCH = [
     get("search", "/images/search", ("term", "{index}/app")),
     get("search-nothing", "/images/search", ("term", "{index}/nothing")),
@@ -310,4 +340,4 @@ REMOVE = [
     get("df-after-all", "/system/df"),
 ]
 
-STEPS = [*SYSTEM, *PULL, *LOOK, *TAG, *ARCHIVES, *SEARCH, *REMOVE]
+STEPS = [*SYSTEM, *PULL, *LOOK, *TAG, *ARCHIVES, *IMPORTS, *SEARCH, *REMOVE]

@@ -85,6 +85,12 @@ def test_history(client: Client, here: str) -> None:
     assert client.history(here) == ['CMD ["/bin/sh"]', "COPY layer1 /", "COPY layer0 /"]
 
 
+def test_import(client: Client, folder: Path) -> None:
+    (folder / "rootfs.tar").write_bytes(make_archive([("etc/", None), ("etc/name", b"imported")]))
+    client.import_(folder / "rootfs.tar", "imported:1")
+    assert client.names() == ["imported:1"]
+
+
 def test_prune(client: Client, api: Api, here: str) -> None:
     [said] = load_well(api, docker_archive((make_small_image("nameless"), [])))
     nameless = said.removeprefix("Loaded image ID: ")

@@ -210,6 +210,11 @@ def test_trap_09_ids_begin_with_sha256(api: Api) -> None:
     assert full.fullmatch(api.delete(f"/images/{name}").json()[-1]["Deleted"])
 
 
+def test_trap_09_the_id_of_an_import_begins_with_sha256(api: Api) -> None:
+    imported = api.post("/images/create", {"fromSrc": "-"}, body=make_archive([("a", b"b")]))
+    assert re.fullmatch("sha256:[0-9a-f]{64}", imported.statuses[-1])
+
+
 def test_trap_10_missing_images_and_conflicts_in_the_words_that_scripts_match(api: Api) -> None:
     for method, path in (("GET", "/images/none/json"), ("GET", "/images/none/history"), ("GET", "/images/none/get"),
                          ("DELETE", "/images/none"), ("POST", "/images/none/tag?repo=x")):
@@ -693,6 +698,13 @@ def test_trap_46_frozen_images(api: Api) -> None:
     members.insert(0, ("repositories", b'{"frozen":{"1":"x","2":"y"}}'))
     assert sorted(load_well(api, make_archive(members))) == ["Loaded image: frozen:1", "Loaded image: frozen:2"]
     assert api.get("/images/frozen:2/json").json()["Architecture"] == OTHER_ARCHITECTURE
+
+
+def test_trap_46_large_layers_of_nothing(api: Api, daemon: Daemon) -> None:
+    before = daemon.memory_kib("VmHWM")
+    answer = api.post("/images/create", {"fromSrc": "-", "repo": "zeros"}, body=tar_of_zeros(ZEROS_BYTES))
+    assert (answer.status, answer.error) == (200, None)
+    assert SANITIZED or daemon.memory_kib("VmHWM") - before < 32 << 10
 
 
 # What grows with the size shows at half a gigabyte as well.

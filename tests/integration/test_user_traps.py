@@ -62,6 +62,16 @@ def read_events(api: Api, version: str = "", headers: dict | None = None) -> Ans
     return answer
 
 
+def test_user_trap_01_a_digest_as_tag_and_tags_in_both_places(api: Api, small: str) -> None:
+    repository = small.removesuffix(":1")
+    assert api.pull_well(repository, SMALL.digest).statuses[-1].endswith(f"{repository}@{SMALL.digest}")
+    assert image_id(api, f"{repository}@{SMALL.digest}") == SMALL.digest
+    assert api.pull_well(f"{repository}:none", "1").records[0]["id"] == "1"
+    rootfs = make_archive([("a", b"b")])
+    answer = api.post("/images/create", {"fromSrc": "-", "repo": "imported", "tag": "of-parameter"}, body=rootfs)
+    assert image_id(api, "imported:of-parameter") == answer.statuses[-1]
+
+
 def test_user_trap_02_short_names_are_docker_hubs(hub: Daemon, registry: DockerRegistry) -> None:
     registry.add(SMALL, "library/short", "1")
     hub.api.pull_well("short:1")
