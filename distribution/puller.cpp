@@ -44,10 +44,9 @@ class PullOperation {
     retries_.start(progress_);
     report_warnings();
     const bool was_known = is_named();
-    const bool was_complete = is_complete();
-    if (!was_complete) fetch();
-    // Somebody who pulled the same may have been first.
-    if (was_complete || !is_complete()) publish();
+    if (!is_complete()) fetch();
+    // Also where the name stands for it already: it may do so by another name, which may go.
+    publish();
     if (request_.on_published) request_.on_published(reference_);
     report_warnings();
     message("Digest: " + target_->digest.to_string());
@@ -202,6 +201,11 @@ class PullOperation {
   void publish() {
     imagestore::Publication publication{.target = *target_, .name = reference_};
     if (reference_.digest()) publication.name = oci::Reference(reference_.repository(), std::nullopt, target_->digest);
+    // Of what was complete as well: its row may have gone since, and is made anew of what is published here.
+    for (ParsedManifest* image : selected_.images) {
+      const auto& manifest = std::get<oci::Manifest>(image->document);
+      if (!image->config && manifest.is_image()) image->config = read_config(manifest);
+    }
     for (const auto& manifests : {selected_.indexes, selected_.images, extras_})
       for (const ParsedManifest* manifest : manifests) add_to(publication, *manifest);
     publication.source = imagestore::BlobSource{client_->registry(), reference_.repository().path()};

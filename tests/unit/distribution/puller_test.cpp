@@ -5,7 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <functional>
 #include <thread>
+#include <utility>
 
 #include "tests/support/compression.hpp"
 #include "tests/support/distribution_fixture.hpp"
@@ -91,6 +93,54 @@ TEST_F(PullerTest, AMovedTagIsPulledAnewAndSharedLayersAreNot) {
   EXPECT_THAT(lines, testing::Contains(moved.layers[0].first.digest.short_hex() + ": Already exists"));
   EXPECT_EQ(registry.count("GET", "/v2/app/blobs/" + moved.layers[0].first.digest.to_string()), 0U);
   EXPECT_EQ(store.images().list_images().size(), 2U);
+}
+
+// What another request does at that point of a pull.
+class InterruptedProgress final : public ProgressSink {
+ public:
+  InterruptedProgress(std::string status, std::function<void()> interrupt)
+      : status_(std::move(status)), interrupt_(std::move(interrupt)) {}
+  void on_progress(const ProgressEvent& event) noexcept override {
+    lines_.on_progress(event);
+    if (event.status == status_ && interrupt_) std::exchange(interrupt_, nullptr)();
+  }
+  std::vector<std::string> lines() const { return lines_.lines(); }
+
+ private:
+  std::string status_;
+  std::function<void()> interrupt_;
+  RecordingProgress lines_;
+};
+
+TEST_F(PullerTest, ADigestIsKeptAsANameAlsoIfATagWasPublishedMeanwhile) {
+  const auto image = make_image();
+  serve("app", "1", image);
+  const std::string reference = "app@" + image.manifest.digest.to_string();
+  InterruptedProgress progress("Pulling fs layer", [&] { pull_lines("app:1"); });
+  pull(reference, progress);
+  EXPECT_EQ(progress.lines().back(), "Status: Downloaded newer image for " + name(reference));
+  store.images().remove({.image = image.manifest.digest, .names = {oci::parse_reference(name("app:1"))}});
+  const auto record = store.images().find_image(name(reference));
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->digest_references.size(), 1U);
+}
+
+// The row goes after the look-up of the last thing that the image needs.
+TEST_F(PullerTest, WhatIsRemovedFromACompleteImageMeanwhileIsPublishedWhole) {
+  const auto image = make_image({.labels = {{"kept", "yes"}}});
+  const auto index = tests::make_index({{image, platform("amd64")}});
+  serve_index("app", "1", index, {image});
+  pull_lines("app:1");
+  store.execute("CREATE TRIGGER removal AFTER INSERT ON lease_blob WHEN NEW.digest='" +
+                image.layers.back().first.digest.to_string() + "' BEGIN DELETE FROM manifest WHERE digest='" +
+                image.manifest.digest.to_string() + "'; END");
+  EXPECT_EQ(pull_lines("app:1").size(), 3U) << "nothing was missing when it was looked at";
+  const auto variants = store.images().list_variants(index.first.digest);
+  ASSERT_EQ(variants.size(), 1U);
+  EXPECT_EQ(oci::to_string(variants[0].platform), "linux/amd64");
+  const auto record = store.images().get_image(name("app:1"));
+  EXPECT_TRUE(record.created);
+  EXPECT_EQ(record.labels_json, R"({"kept":"yes"})");
 }
 
 struct TwoPlatforms {
