@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <unordered_set>
 
 #include "base/error.hpp"
 #include "distribution/document_fetch.hpp"
@@ -103,11 +104,11 @@ class PullOperation {
   // Whether nothing is missing that the images need: what is only about them is not asked for again.
   bool is_complete() {
     if (!is_named()) return false;
-    const auto variants = services_.images.list_variants(target_->digest);
+    std::unordered_set<oci::Digest> published;
+    for (const auto& entry : services_.images.list_entries(target_->digest))
+      if (entry.is_complete) published.insert(entry.digest);
     return std::ranges::all_of(selected_.images, [&](const ParsedManifest* image) {
-      const bool is_published = std::ranges::any_of(
-          variants, [&](const auto& variant) { return variant.descriptor.digest == image->descriptor.digest; });
-      return is_published && has_content(std::get<oci::Manifest>(image->document));
+      return published.contains(image->descriptor.digest) && has_content(std::get<oci::Manifest>(image->document));
     });
   }
 

@@ -6,6 +6,7 @@
 
 #include <fstream>
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <thread>
 #include <utility>
 
@@ -317,18 +318,29 @@ TEST_F(PullerTest, PullsEveryTag) {
   EXPECT_EQ(store.images().list_images().size(), 2U);
 }
 
+// With the image's layers, but no image: of a config that nobody looks into.
+TestImage make_artifact(const TestImage& image) {
+  const std::string config_bytes = "not json";
+  const auto config = tests::descriptor_of("application/vnd.example.config+json", config_bytes);
+  nlohmann::json manifest = {{"schemaVersion", 2},
+                             {"mediaType", oci::media_type::kOciManifest},
+                             {"config", oci::to_json(config)},
+                             {"layers", nlohmann::json::array()}};
+  for (const auto& [layer, bytes] : image.layers) manifest["layers"].push_back(oci::to_json(layer));
+  std::string manifest_bytes = manifest.dump();
+  const auto descriptor = tests::descriptor_of(oci::media_type::kOciManifest, manifest_bytes);
+  return {descriptor, std::move(manifest_bytes), config, config_bytes, image.layers};
+}
+
 TEST_F(PullerTest, KeepsAnArtifactWithoutLookingIntoIt) {
-  const auto layer = tests::descriptor_of("application/vnd.example.chart", "any bytes at all");
-  const auto config = tests::descriptor_of("application/vnd.example.config+json", "not json");
-  const std::string manifest =
-      R"({"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","config":{"mediaType":")" +
-      config.media_type + R"(","digest":")" + config.digest.to_string() + R"(","size":8},"layers":[{"mediaType":")" +
-      layer.media_type + R"(","digest":")" + layer.digest.to_string() + R"(","size":16}]})";
-  registry.add_blob("chart", "any bytes at all");
-  registry.add_blob("chart", "not json");
-  registry.add_manifest("chart", "1", std::string(oci::media_type::kOciManifest), manifest);
+  const auto chart = make_artifact(make_image({.layers = {"any bytes at all"}}));
+  serve("chart", "1", chart);
   EXPECT_NO_THROW(pull_lines("chart:1"));
-  EXPECT_TRUE(store.content().find_blob(layer.digest));
+  EXPECT_TRUE(store.content().find_blob(chart.layers[0].first.digest));
+  registry.clear_requests();
+  EXPECT_THAT(pull_lines("chart:1"), ElementsAre("1: Pulling from chart", testing::StartsWith("Digest: "),
+                                                 "Status: Image is up to date for " + name("chart:1")));
+  EXPECT_EQ(registry.requests().size(), 1U) << "an unchanged tag costs one HEAD";
 }
 
 TEST_F(PullerTest, CompressedLayersAreVerifiedByTheirContent) {
