@@ -57,10 +57,14 @@ LayerFetch::LayerFetch(DistributionServices& services, std::shared_ptr<RegistryC
     : services_(services), client_(std::move(client)), lease_(lease), progress_(progress) {}
 
 void LayerFetch::add(const oci::Descriptor& layer, imagestore::BlobKind kind, Part part) {
-  const bool known =
-      std::ranges::any_of(items_, [&](const Item& item) { return item.descriptor.digest == layer.digest; });
-  if (known) return;
-  items_.push_back({.descriptor = layer, .kind = kind, .part = part, .watch = {}});
+  const auto [known, is_new] = positions_.try_emplace(layer.digest, items_.size());
+  if (is_new) {
+    items_.push_back({.descriptor = layer, .kind = kind, .part = part, .watch = {}});
+    return;
+  }
+  Item& item = items_[known->second];
+  if (kind == imagestore::BlobKind::kLayer) item.kind = kind;
+  if (part == Part::kImage) item.part = part;
 }
 
 void LayerFetch::report(const Item& item, const char* status, std::int64_t current, std::int64_t total) {
@@ -86,8 +90,21 @@ void LayerFetch::start(Item& item) {
 // Where somebody else's credentials fetch it, ours have to be good for it as well (security-reliability A.2/24).
 void LayerFetch::authorise(Item& item) {
   if (!item.watch || item.watch.is_leader()) return;
-  if (item.watch->is_foreign(client_->identity())) client_->require_blob(item.descriptor.digest, stop_);
+  if (item.watch->is_foreign(client_->identity()) && !is_allowed(item)) return;
   item.watch.contribute(client_->registry(), client_);
+}
+
+// False, and the item done, for an extra that the registry has not got for us.
+bool LayerFetch::is_allowed(Item& item) {
+  try {
+    client_->require_blob(item.descriptor.digest, stop_);
+    return true;
+  } catch (const Error& error) {
+    if (item.part == Part::kImage || error.code() != ErrorCode::kNotFound) throw;
+    item.watch = Watch();
+    item.done = true;
+    return false;
+  }
 }
 
 void LayerFetch::finish(Item& item) {

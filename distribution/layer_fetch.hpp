@@ -25,7 +25,7 @@ class LayerFetch {
     kImage,
     kExtra,  // only its end is reported, and one that the registry has not got is not missed
   };
-  // A digest that was added before is fetched once.
+  // A digest that was added before is fetched once, as the most that it was added as: a layer, of the image.
   void add(const oci::Descriptor& layer, imagestore::BlobKind kind, Part part);
 
   // Blocks until all are here, leased; throws the first failure and leaves the other transfers then. Without extras
@@ -50,6 +50,7 @@ class LayerFetch {
   void finish(Item& item);
   void report_wait(Item& item);
   void authorise(Item& item);
+  bool is_allowed(Item& item);
   bool restart_after_foreign_failure(Item& item);
   void fail(Item& item);
 
@@ -59,6 +60,7 @@ class LayerFetch {
   ProgressSink& progress_;
   std::stop_token stop_;
   std::vector<Item> items_;
+  std::unordered_map<oci::Digest, std::size_t> positions_;  // of each in items_
   Layers layers_;
 };
 

@@ -129,18 +129,33 @@ TEST_F(PullerTest, ADigestIsKeptAsANameAlsoIfATagWasPublishedMeanwhile) {
 // The row goes after the look-up of the last thing that the image needs.
 TEST_F(PullerTest, WhatIsRemovedFromACompleteImageMeanwhileIsPublishedWhole) {
   const auto image = make_image({.labels = {{"kept", "yes"}}});
-  serve("app", "1", image);
+  const auto index = tests::make_index({{image, platform("amd64")}});
+  serve_index("app", "1", index, {image});
   pull_lines("app:1");
   store.execute("CREATE TRIGGER removal AFTER INSERT ON lease_blob WHEN NEW.digest='" +
                 image.layers.back().first.digest.to_string() + "' BEGIN DELETE FROM manifest WHERE digest='" +
                 image.manifest.digest.to_string() + "'; END");
   EXPECT_EQ(pull_lines("app:1").size(), 3U) << "nothing was missing when it was looked at";
-  const auto variants = store.images().list_variants(image.manifest.digest);
+  const auto variants = store.images().list_variants(index.first.digest);
   ASSERT_EQ(variants.size(), 1U);
   EXPECT_EQ(oci::to_string(variants[0].platform), "linux/amd64");
   const auto record = store.images().get_image(name("app:1"));
   EXPECT_TRUE(record.created);
   EXPECT_EQ(record.labels_json, R"({"kept":"yes"})");
+}
+
+// With the image's layers, but no image: of a config that nobody looks into.
+TestImage make_artifact(const TestImage& image) {
+  const std::string config_bytes = "not json";
+  const auto config = tests::descriptor_of("application/vnd.example.config+json", config_bytes);
+  nlohmann::json manifest = {{"schemaVersion", 2},
+                             {"mediaType", oci::media_type::kOciManifest},
+                             {"config", oci::to_json(config)},
+                             {"layers", nlohmann::json::array()}};
+  for (const auto& [layer, bytes] : image.layers) manifest["layers"].push_back(oci::to_json(layer));
+  std::string manifest_bytes = manifest.dump();
+  const auto descriptor = tests::descriptor_of(oci::media_type::kOciManifest, manifest_bytes);
+  return {descriptor, std::move(manifest_bytes), config, config_bytes, image.layers};
 }
 
 struct TwoPlatforms {
@@ -230,6 +245,28 @@ TEST_F(AttestedPullTest, AnAttestationThatTheRegistryHasNotGotIsNotMissed) {
   }
 }
 
+TEST_F(AttestedPullTest, NorIfSomebodyElseIsFetchingIt) {
+  const std::string path = "/v2/app/blobs/" + amd64_note.layers[0].first.digest.to_string();
+  options.stall_timeout = std::chrono::hours(1);
+  registry.add_fault({.method = "GET", .path = path, .stall_after_bytes = 1});
+  registry.add_fault({.method = "HEAD", .path = path, .times = -1, .status = 404});
+  Puller puller(services());
+  PullRequest request{.reference = oci::parse_reference(name("app:1")), .platforms = {}, .context = {}};
+  RecordingProgress progress;
+  std::jthread first([&] { puller.pull(request, progress, {}); });
+  ASSERT_TRUE(registry.wait_for_requests(1, "GET", path));
+  PullRequest other = request;
+  other.context.auth.username = "somebody";
+  other.context.auth.password = base::Secret("else");
+  RecordingProgress lines;
+  EXPECT_NO_THROW(puller.pull(other, lines, {}));
+  EXPECT_EQ(complete(), (Complete{true, false, false, false}));
+  EXPECT_EQ(registry.count("HEAD", path), 1U);
+  registry.release_stalls();
+  first.join();
+  EXPECT_EQ(complete(), (Complete{true, false, true, false}));
+}
+
 TEST_F(AttestedPullTest, SeveralPlatformsAtOnceFetchEachLayerOnce) {
   tests::RecordingProgress progress;
   pull_these(PlatformChoice::these({platform("amd64"), platform("arm64")}), progress);
@@ -244,6 +281,15 @@ TEST_F(AttestedPullTest, AllIsEverythingThatTheIndexHas) {
   tests::RecordingProgress progress;
   pull_these(PlatformChoice::all(), progress);
   EXPECT_EQ(complete(), (Complete{true, true, true, true}));
+}
+
+TEST_F(AttestedPullTest, AnArtifactMayHaveTheLayersOfAnImage) {
+  const auto artifact = make_artifact(content.amd64);
+  index = tests::make_index({{artifact, platform("riscv64")}, {content.amd64, platform("amd64")}});
+  serve_index("app", "1", index, {artifact, content.amd64});
+  tests::RecordingProgress progress;
+  EXPECT_NO_THROW(pull_these(PlatformChoice::all(), progress));
+  EXPECT_EQ(complete(), (Complete{true, true}));
 }
 
 TEST_F(AttestedPullTest, OneThatIsMissingFailsAllBeforeAnythingIsFetched) {
@@ -315,20 +361,6 @@ TEST_F(PullerTest, PullsEveryTag) {
   EXPECT_THAT(lines, testing::Contains("a: Pulling from app"));
   EXPECT_THAT(lines, testing::Contains("b: Pulling from app"));
   EXPECT_EQ(store.images().list_images().size(), 2U);
-}
-
-// With the image's layers, but no image: of a config that nobody looks into.
-TestImage make_artifact(const TestImage& image) {
-  const std::string config_bytes = "not json";
-  const auto config = tests::descriptor_of("application/vnd.example.config+json", config_bytes);
-  nlohmann::json manifest = {{"schemaVersion", 2},
-                             {"mediaType", oci::media_type::kOciManifest},
-                             {"config", oci::to_json(config)},
-                             {"layers", nlohmann::json::array()}};
-  for (const auto& [layer, bytes] : image.layers) manifest["layers"].push_back(oci::to_json(layer));
-  std::string manifest_bytes = manifest.dump();
-  const auto descriptor = tests::descriptor_of(oci::media_type::kOciManifest, manifest_bytes);
-  return {descriptor, std::move(manifest_bytes), config, config_bytes, image.layers};
 }
 
 TEST_F(PullerTest, KeepsAnArtifactWithoutLookingIntoIt) {
