@@ -76,6 +76,14 @@ void LayerFetch::report(const Item& item, const char* status, std::int64_t curre
                          .aux_json = {}});
 }
 
+void LayerFetch::report_end(const Item& item, const char* status) {
+  progress_.on_progress({.kind = ProgressEvent::Kind::kProgress,
+                         .id = item.descriptor.digest.short_hex(),
+                         .status = status,
+                         .aux_json = {},
+                         .hides_counts = true});
+}
+
 void LayerFetch::start(Item& item) {
   const auto known = services_.content.find_blob(item.descriptor.digest, lease_);
   if (is_here(known, item.kind)) {
@@ -117,8 +125,8 @@ void LayerFetch::finish(Item& item) {
   }
   layers_.emplace(item.descriptor.digest, *std::move(info));
   item.done = true;
-  report(item, "Download complete");
-  if (item.part == Part::kImage) report(item, "Pull complete");
+  report_end(item, "Download complete");
+  if (item.part == Part::kImage) report_end(item, "Pull complete");
 }
 
 // Somebody else's transfer failed before it came to our client: that is tried then.
@@ -173,7 +181,12 @@ LayerFetch::Layers LayerFetch::run(std::stop_token stop) {
   stop_ = stop;
   for (Item& item : items_) {
     start(item);
-    if (item.part == Part::kImage) report(item, item.done ? "Already exists" : "Pulling fs layer");
+    if (item.part != Part::kImage) continue;
+    if (item.done) {
+      report_end(item, "Already exists");
+    } else {
+      report(item, "Pulling fs layer");
+    }
   }
   for (Item& item : items_) authorise(item);
   std::uint64_t seen = 0;

@@ -46,6 +46,7 @@ class LayerFetch {
 
   void start(Item& item);
   void report(const Item& item, const char* status, std::int64_t current = 0, std::int64_t total = 0);
+  void report_end(const Item& item, const char* status);
   void advance(Item& item);
   void finish(Item& item);
   void report_wait(Item& item);

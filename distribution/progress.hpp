@@ -21,6 +21,7 @@ struct ProgressEvent {
   std::int64_t current_bytes = 0;
   std::int64_t total_bytes = 0;
   std::string aux_json;
+  bool hides_counts = false;  // of a line that has ended: terminals drop the bar that stood there
 };
 
 // Callable from any thread, never blocks for long, never throws, and never is a way to cancel.

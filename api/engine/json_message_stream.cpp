@@ -33,6 +33,7 @@ std::string progress_detail(const ProgressEvent& event) {
   Record detail;
   detail.add_count("current", event.current_bytes);
   detail.add_count("total", event.total_bytes);
+  if (event.hides_counts) detail.add("hidecounts", "true");
   return detail.take();
 }
 

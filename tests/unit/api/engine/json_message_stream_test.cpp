@@ -32,6 +32,10 @@ TEST(JsonMessageStream, RecordsAreDockersByteForByte) {
             "{\"status\":\"Downloading\",\"progressDetail\":{\"total\":7},\"id\":\"a\"}\r\n");
   EXPECT_EQ(progress_record(event(Kind::kAux, "", "", 0, 0, R"({"Tag":"latest","Size":7})")),
             "{\"progressDetail\":{},\"aux\":{\"Tag\":\"latest\",\"Size\":7}}\r\n");
+  ProgressEvent ended = event(Kind::kProgress, "a", "Pull complete");
+  ended.hides_counts = true;
+  EXPECT_EQ(progress_record(ended),
+            "{\"status\":\"Pull complete\",\"progressDetail\":{\"hidecounts\":true},\"id\":\"a\"}\r\n");
   EXPECT_EQ(error_record("no \"x\""),
             "{\"error\":\"no \\\"x\\\"\",\"errorDetail\":{\"message\":\"no \\\"x\\\"\"}}\r\n");
 }
