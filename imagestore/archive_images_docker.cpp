@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/encoding.hpp"
 #include "imagestore/archive_images.hpp"
@@ -48,16 +49,16 @@ class DockerImages {
       : members_(members), content_(content), wanted_(wanted), store_(store), lease_(lease) {}
 
   void add(const oci::DockerArchiveImage& image) {
-    const auto names = read_names(image);
-    Publication publication = read(image);
-    if (names.empty()) publications_.push_back(publication);
-    for (const oci::Reference& name : names) {
-      publication.name = name;
-      publications_.push_back(publication);
-    }
-    if (publications_.size() > oci::kMaxArchiveImages)
+    if (publications_.size() + std::max<std::size_t>(image.repo_tags.size(), 1) > oci::kMaxArchiveImages)
       throw Error(ErrorCode::kInvalidArgument,
                   "archive has more than " + std::to_string(oci::kMaxArchiveImages) + " names");
+    const auto names = read_names(image);
+    publications_.push_back(read(image));
+    const oci::Descriptor target = publications_.back().target;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (i > 0) publications_.push_back({.target = target});
+      publications_.back().name = names[i];
+    }
   }
 
   std::vector<Publication> take() { return std::move(publications_); }
@@ -65,11 +66,12 @@ class DockerImages {
  private:
   static std::vector<oci::Reference> read_names(const oci::DockerArchiveImage& image) {
     std::vector<oci::Reference> names;
+    std::set<std::string> seen;
     for (const std::string& tag : image.repo_tags) {
       try {
         const auto name = oci::parse_reference(tag).with_default_tag();
         if (!name.tag() || name.digest()) throw Error(ErrorCode::kInvalidArgument, "it has a digest");
-        if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+        if (seen.insert(name.to_string()).second) names.push_back(name);
       } catch (Error& error) {
         error.add_context("invalid tag " + in_quotes(tag));
         throw;

@@ -156,16 +156,20 @@ std::vector<Publication> read_layout_images(ArchiveMembers& members, ArchiveCont
   if (members.find("index.json") == nullptr)
     throw Error(ErrorCode::kInvalidArgument, "missing index.json in OCI layout 1.0.0");
   std::size_t documents_left = kMaxDocuments;
-  std::map<oci::Digest, std::vector<ParsedManifest>> images;
+  std::map<oci::Digest, oci::Descriptor> targets;
   std::vector<Publication> publications;
   for (const oci::Descriptor& entry : oci::parse_layout_index(read("index.json", oci::kMaxArchiveDocumentBytes))) {
     const auto name = oci::find_layout_name(entry);
-    if (!images.contains(entry.digest)) {
-      const std::string called = name ? name->familiar() : entry.digest.to_string();
-      images.emplace(entry.digest, LayoutImage(content, wanted, called, documents_left).read(entry));
+    const auto known = targets.find(entry.digest);
+    if (known != targets.end()) {
+      publications.push_back({.target = known->second, .manifests = {}, .name = name});
+      continue;
     }
-    const auto& manifests = images.at(entry.digest);
-    publications.push_back({.target = bare(entry, manifests), .manifests = manifests, .name = name});
+    const std::string called = name ? name->familiar() : entry.digest.to_string();
+    auto manifests = LayoutImage(content, wanted, called, documents_left).read(entry);
+    const oci::Descriptor target = bare(entry, manifests);
+    targets.emplace(entry.digest, target);
+    publications.push_back({.target = target, .manifests = std::move(manifests), .name = name});
   }
   return publications;
 }

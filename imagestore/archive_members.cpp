@@ -17,8 +17,8 @@ using base::ErrorCode;
 namespace {
 
 constexpr std::size_t kBlockBytes = std::size_t{256} * 1024;
-constexpr std::size_t kMaxMembers = 100'000;
-constexpr std::size_t kMaxNameBytes = std::size_t{16} * 1024 * 1024;  // of all of them
+constexpr std::size_t kMaxMembers = 50'000;
+constexpr std::size_t kMaxNameBytes = std::size_t{8} * 1024 * 1024;  // of all of them
 constexpr std::int64_t kSmallBytes = std::int64_t{64} * 1024;
 constexpr std::int64_t kMaxTextBytes = std::int64_t{8} * 1024 * 1024;  // of all small ones
 constexpr int kMaxHops = 8;

@@ -2,6 +2,7 @@
 #include "imagestore/image_store.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.hpp"
 #include "imagestore/image_table.hpp"
@@ -128,7 +129,9 @@ std::map<oci::Digest, std::int64_t> ImageStore::shared_bytes() {
 
 NameChange ImageStore::publish(const Publication& publication) {
   auto write = database_.write();
-  const NameResult result = publish_one(*write, publication, base::now());
+  const base::Timestamp now = base::now();
+  publish_content(*write, publication, now);
+  const NameResult result = publish_name(*write, publication, now);
   write.commit();
   return result.change;
 }
@@ -139,14 +142,17 @@ std::vector<NameResult> ImageStore::publish(const std::vector<Publication>& publ
   std::vector<NameResult> results;
   auto write = database_.write();
   adoption.record(*write, now);
-  for (const Publication& publication : publications) results.push_back(publish_one(*write, publication, now));
+  std::set<oci::Digest> published;
+  for (const Publication& publication : publications) {
+    if (published.insert(publication.target.digest).second) publish_content(*write, publication, now);
+    results.push_back(publish_name(*write, publication, now));
+  }
   write.commit();
   adoption.keep();
   return results;
 }
 
-NameResult ImageStore::publish_one(Database& database, const Publication& publication, base::Timestamp now) {
-  NameResult result;
+void ImageStore::publish_content(Database& database, const Publication& publication, base::Timestamp now) {
   std::vector<oci::Digest> documents;
   for (const auto& manifest : publication.manifests) {
     manifest_table::insert(database, manifest);
@@ -155,6 +161,12 @@ NameResult ImageStore::publish_one(Database& database, const Publication& public
   image_table::insert_image(database, publication.target, now);
   documents.push_back(publication.target.digest);
   image_table::refresh_images_with(database, documents, host_);
+  if (publication.source)
+    for (const auto& digest : publication.blobs) blob_table::add_source(database, digest, *publication.source, now);
+}
+
+NameResult ImageStore::publish_name(Database& database, const Publication& publication, base::Timestamp now) {
+  NameResult result;
   if (publication.name && publication.name->tag()) {
     result.previous = image_table::find_tag(database, *publication.name);
     result.change = image_table::set_tag(database, *publication.name, publication.target.digest, now);
@@ -162,8 +174,6 @@ NameResult ImageStore::publish_one(Database& database, const Publication& public
     result.change =
         image_table::add_digest_reference(database, publication.name->repository(), publication.target.digest);
   }
-  if (publication.source)
-    for (const auto& digest : publication.blobs) blob_table::add_source(database, digest, *publication.source, now);
   return result;
 }
 

@@ -132,7 +132,8 @@ class ImageStore {
   // image that loses its last name to this stays, without one.
   NameChange publish(const Publication& publication);
   // All of them or none, with the blobs that are new: those become visible in the same transaction, and files of what
-  // could not be published go. A result for each publication.
+  // could not be published go. Of those with the same target the first says what it consists of, the others are names
+  // of it. A result for each publication.
   std::vector<NameResult> publish(const std::vector<Publication>& publications, std::vector<NewBlob> blobs);
   // The image must exist: kNotFound.
   NameChange tag(const oci::Digest& image, const oci::Reference& name);
@@ -147,7 +148,8 @@ class ImageStore {
   std::int64_t prune(const PruneRequest& request, const std::stop_token& stop);
 
  private:
-  NameResult publish_one(Database& database, const Publication& publication, base::Timestamp now);
+  void publish_content(Database& database, const Publication& publication, base::Timestamp now);
+  NameResult publish_name(Database& database, const Publication& publication, base::Timestamp now);
   std::vector<RemovalResult> remove_rows(const std::vector<Removal>& removals, std::vector<oci::Digest>& freed);
 
   ContentStore& content_;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <array>
+
 #include "api/engine/archive_platforms.hpp"
 #include "api/engine/endpoints.hpp"
 #include "api/engine/image_events.hpp"
@@ -38,6 +40,21 @@ void tell(const imagestore::LoadedImage& image, JsonMessageStream& stream) {
   stream.write_text("Loaded image: " + image.name->familiar() + "\n");
 }
 
+// Client libraries that send the whole body before they read would only see a connection that breaks.
+void drop_rest(base::Source& body) noexcept {
+  constexpr std::size_t kMaxDroppedBytes = std::size_t{256} * 1024 * 1024;
+  std::array<std::byte, std::size_t{64} * 1024> scratch;
+  std::size_t dropped = 0;
+  try {
+    while (dropped < kMaxDroppedBytes) {
+      const std::size_t count = body.read(scratch);
+      if (count == 0) return;
+      dropped += count;
+    }
+  } catch (const std::exception&) {  // the client is gone: nobody waits for anything
+  }
+}
+
 void load(EngineCall& call, const imagestore::LoadOptions& options, JsonMessageStream& stream) {
   imagestore::ImageLoader loader(call.services.content, call.services.images);
   for (const auto& image : loader.load(*call.request.body, options, call.request.stop)) {
@@ -58,10 +75,14 @@ void images_load(EngineCall& call) {
   try {
     load(call, options, stream);
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::kCancelled || !call.request.stop.stop_requested()) stream.fail(error.text());
+    if (error.code() != ErrorCode::kCancelled || !call.request.stop.stop_requested()) {
+      stream.fail(error.text());
+      drop_rest(*call.request.body);
+    }
     throw;
   } catch (const std::exception& error) {
     stream.fail(error.what());
+    drop_rest(*call.request.body);
     throw;
   }
   stream.finish();
