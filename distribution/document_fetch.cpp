@@ -11,26 +11,27 @@ using base::Error;
 using base::ErrorCode;
 using imagestore::ParsedManifest;
 
-namespace {
-
-constexpr std::size_t kMaxDocuments = 10'000;
-
-}  // namespace
-
 DocumentFetch::DocumentFetch(DistributionServices& services, SharedRequests& shared, RegistryClient& client,
-                             const imagestore::Lease& lease, std::string reference, std::stop_token stop)
+                             const imagestore::Lease& lease, std::string reference, DocumentLimits limits,
+                             std::stop_token stop)
     : services_(services),
       shared_(shared),
       client_(client),
       lease_(lease),
       reference_(std::move(reference)),
+      limits_(limits),
       stop_(std::move(stop)) {}
 
 ParsedManifest& DocumentFetch::load(const oci::Descriptor& descriptor) {
   if (const auto known = documents_.find(descriptor.digest); known != documents_.end()) return *known->second;
-  if (documents_.size() >= kMaxDocuments) throw Error(ErrorCode::kInvalidArgument, "the image has too many manifests");
+  if (documents_.size() >= limits_.count) throw Error(ErrorCode::kInvalidArgument, "the image has too many manifests");
+  throw_if_stopped();
   const auto stored = find_stored(descriptor.digest, oci::kMaxManifestBytes);
   const FetchedManifest fetched = stored ? FetchedManifest{descriptor, *stored} : fetch_document(descriptor);
+  document_bytes_ += fetched.bytes.size();
+  if (document_bytes_ > limits_.bytes)
+    throw Error(ErrorCode::kInvalidArgument,
+                "the image has more than " + std::to_string(limits_.bytes) + " bytes of manifests");
   const std::string& type = descriptor.media_type.empty() ? fetched.descriptor.media_type : descriptor.media_type;
   // Not inside the braces below: g++ 12 destroys members twice when a later initialiser throws.
   oci::Document document = oci::parse_document(fetched.bytes, type, reference_);
@@ -62,6 +63,7 @@ FetchedManifest DocumentFetch::fetch_document(const oci::Descriptor& descriptor)
 }
 
 std::string DocumentFetch::read_config(const oci::Descriptor& config) {
+  throw_if_stopped();
   const auto stored = find_stored(config.digest, oci::kMaxConfigBytes);
   std::string bytes = stored ? *stored : fetch_config(config);
   imagestore::require_size(config, static_cast<std::int64_t>(bytes.size()));
@@ -77,6 +79,11 @@ std::string DocumentFetch::fetch_config(const oci::Descriptor& config) {
     return bytes;
   };
   return shared_.configs.run(client_.identity() + "@" + config.digest.to_string(), fetch, stop_);
+}
+
+// What is in the store is read without waiting, and there may be thousands of it.
+void DocumentFetch::throw_if_stopped() const {
+  if (stop_.stop_requested()) throw Error(ErrorCode::kCancelled, "pull cancelled");
 }
 
 // Leases what another request for it has put already.

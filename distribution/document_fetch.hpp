@@ -14,16 +14,23 @@
 
 namespace lighterd::distribution {
 
+// Of one operation, whose documents are all kept until it ends.
+struct DocumentLimits {
+  std::size_t count = 10'000;
+  std::size_t bytes = std::size_t{64} * 1024 * 1024;
+};
+
 // For one operation and one thread. What it is made of outlives it.
 class DocumentFetch {
  public:
   // `reference` is what error texts name.
   DocumentFetch(DistributionServices& services, SharedRequests& shared, RegistryClient& client,
-                const imagestore::Lease& lease, std::string reference, std::stop_token stop);
+                const imagestore::Lease& lease, std::string reference, DocumentLimits limits, std::stop_token stop);
 
   // A manifest or an index, once however often it is asked for; valid as long as this. A descriptor without type and
-  // with a size below zero is of a digest alone. Blocks. kInvalidArgument for what is no document or after 10,000 of
-  // them, kDataLoss for a wrong size; throws as RegistryClient.
+  // with a size below zero is of a digest alone. Blocks. kInvalidArgument for what is no document and for what is
+  // beyond the limits; kDataLoss for a wrong size; kCancelled; throws as
+  // RegistryClient.
   imagestore::ParsedManifest& load(const oci::Descriptor& descriptor);
   // The bytes of a config; as load().
   std::string read_config(const oci::Descriptor& config);
@@ -31,6 +38,7 @@ class DocumentFetch {
  private:
   FetchedManifest fetch_document(const oci::Descriptor& descriptor);
   std::string fetch_config(const oci::Descriptor& config);
+  void throw_if_stopped() const;
   void keep(const oci::Descriptor& descriptor, const std::string& bytes);
   std::optional<std::string> find_stored(const oci::Digest& digest, std::size_t limit_bytes);
 
@@ -39,8 +47,10 @@ class DocumentFetch {
   RegistryClient& client_;
   const imagestore::Lease& lease_;
   std::string reference_;
+  DocumentLimits limits_;
   std::stop_token stop_;
   std::unordered_map<oci::Digest, std::unique_ptr<imagestore::ParsedManifest>> documents_;
+  std::size_t document_bytes_ = 0;  // of those
 };
 
 }  // namespace lighterd::distribution

@@ -16,6 +16,7 @@ using base::ErrorCode;
 namespace {
 
 constexpr std::chrono::milliseconds kReportInterval{100};
+constexpr std::size_t kMaxLayers = 10'000;
 
 // What came in as a plain blob has no diff ID yet: as a layer it is fetched anew.
 bool is_here(const std::optional<imagestore::BlobInfo>& info, imagestore::BlobKind kind) {
@@ -57,6 +58,8 @@ LayerFetch::LayerFetch(DistributionServices& services, std::shared_ptr<RegistryC
     : services_(services), client_(std::move(client)), lease_(lease), progress_(progress) {}
 
 void LayerFetch::add(const oci::Descriptor& layer, imagestore::BlobKind kind, Part part) {
+  if (++named_ > kMaxLayers)
+    throw Error(ErrorCode::kInvalidArgument, "the image has more than " + std::to_string(kMaxLayers) + " layers");
   const auto [known, is_new] = positions_.try_emplace(layer.digest, items_.size());
   if (is_new) {
     items_.push_back({.descriptor = layer, .kind = kind, .part = part, .watch = {}});
@@ -177,9 +180,14 @@ void LayerFetch::report_wait(Item& item) {
   item.reported_wait = std::move(status);
 }
 
+void LayerFetch::throw_if_stopped() const {
+  if (stop_.stop_requested()) throw Error(ErrorCode::kCancelled, "pull cancelled");
+}
+
 LayerFetch::Layers LayerFetch::run(std::stop_token stop) {
   stop_ = stop;
   for (Item& item : items_) {
+    throw_if_stopped();
     start(item);
     if (item.part != Part::kImage) continue;
     if (item.done) {
@@ -192,7 +200,7 @@ LayerFetch::Layers LayerFetch::run(std::stop_token stop) {
   std::uint64_t seen = 0;
   auto next_report = std::chrono::steady_clock::now() + kReportInterval;
   while (std::ranges::any_of(items_, [](const Item& item) { return !item.done; })) {
-    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "pull cancelled");
+    throw_if_stopped();
     seen = services_.downloads.wait_for_change(seen, next_report, stop);
     const bool is_time = std::chrono::steady_clock::now() >= next_report;
     if (is_time) next_report = std::chrono::steady_clock::now() + kReportInterval;

@@ -26,6 +26,7 @@ class LayerFetch {
     kExtra,  // only its end is reported, and one that the registry has not got is not missed
   };
   // A digest that was added before is fetched once, as the most that it was added as: a layer, of the image.
+  // kInvalidArgument after 10,000 calls.
   void add(const oci::Descriptor& layer, imagestore::BlobKind kind, Part part);
 
   // Blocks until all are here, leased; throws the first failure and leaves the other transfers then. Without extras
@@ -54,6 +55,7 @@ class LayerFetch {
   bool is_allowed(Item& item);
   bool restart_after_foreign_failure(Item& item);
   void fail(Item& item);
+  void throw_if_stopped() const;
 
   DistributionServices& services_;
   std::shared_ptr<RegistryClient> client_;
@@ -62,6 +64,7 @@ class LayerFetch {
   std::stop_token stop_;
   std::vector<Item> items_;
   std::unordered_map<oci::Digest, std::size_t> positions_;  // of each in items_
+  std::size_t named_ = 0;                                   // calls of add()
   Layers layers_;
 };
 

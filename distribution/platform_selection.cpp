@@ -2,7 +2,11 @@
 #include "distribution/platform_selection.hpp"
 
 #include <algorithm>
+#include <string>
+#include <unordered_map>
 #include <unordered_set>
+
+#include "base/encoding.hpp"
 
 namespace lighterd::distribution {
 
@@ -11,6 +15,9 @@ using base::ErrorCode;
 using imagestore::ParsedManifest;
 
 namespace {
+
+// BuildKit makes one, with a layer for each statement.
+constexpr std::size_t kMaxExtras = 16;
 
 template <typename T>
 void add_once(std::vector<T>& values, const T& value) {
@@ -80,7 +87,12 @@ class Selection {
   }
 
   void add_extra(const oci::Descriptor& entry) {
-    if (extras_.insert(entry.digest).second) selected_.extras.push_back(entry);
+    if (!extras_.insert(entry.digest).second) return;
+    const std::string described = oci::described_digest(entry);
+    if (!described.empty() && ++described_[described] > kMaxExtras)
+      throw Error(ErrorCode::kInvalidArgument,
+                  described + " has more than " + std::to_string(kMaxExtras) + " attestations");
+    selected_.extras.push_back(entry);
   }
 
   DocumentFetch& documents_;
@@ -88,6 +100,7 @@ class Selection {
   SelectedManifests selected_;
   std::unordered_set<oci::Digest> visited_;
   std::unordered_set<oci::Digest> extras_;
+  std::unordered_map<std::string, std::size_t> described_;  // how many of them are about that digest
 };
 
 }  // namespace

@@ -19,8 +19,8 @@ struct SelectedManifests {
 };
 
 // One image for each platform chosen, matched loosely (Only); an image without index is taken whatever its platform,
-// unless several are wanted. PlatformMissing; kInvalidArgument for what is nested too deeply or in itself; throws as
-// DocumentFetch::load.
+// unless several are wanted. PlatformMissing; kInvalidArgument for what is nested too deeply or in itself, and for more
+// than 16 attestations of one image; throws as DocumentFetch::load.
 SelectedManifests select_manifests(DocumentFetch& documents, const oci::Descriptor& target,
                                    const PlatformChoice& choice, const oci::Platform& host);
 

@@ -10,6 +10,7 @@
 #include <thread>
 #include <utility>
 
+#include "distribution/document_fetch.hpp"
 #include "tests/support/compression.hpp"
 #include "tests/support/distribution_fixture.hpp"
 
@@ -708,6 +709,95 @@ TEST_F(PullerTest, AnIndexOfManyCopiesIsNoMoreWorkThanItsBytes) {
   }
   pull_lines("app:1");
   EXPECT_EQ(store.images().list_variants(below.digest).size(), 1U);
+}
+
+// What a registry may say at little cost to itself: each is refused before it takes memory and time in proportion.
+class AmplificationTest : public AttestedPullTest {
+ protected:
+  const oci::Platform unknown{
+      .architecture = "unknown", .os = "unknown", .os_version = {}, .os_features = {}, .variant = {}};
+};
+
+TEST_F(AmplificationTest, OneImageHasAFewAttestations) {
+  std::vector<std::pair<TestImage, oci::Platform>> entries = {{content.amd64, platform("amd64")}};
+  std::vector<TestImage> images = {content.amd64};
+  for (int i = 0; i < 17; ++i) {
+    images.push_back(tests::make_attestation(content.amd64, "https://example.com/" + std::to_string(i)));
+    entries.emplace_back(images.back(), unknown);
+  }
+  serve_index("app", "1", tests::make_index(entries), images);
+  const auto [code, text] = pull_error("app:1");
+  EXPECT_EQ(code, ErrorCode::kInvalidArgument);
+  EXPECT_EQ(text, content.amd64.manifest.digest.to_string() + " has more than 16 attestations");
+  entries.pop_back();
+  serve_index("app", "1", tests::make_index(entries), images);
+  EXPECT_NO_THROW(pull_lines("app:1"));
+}
+
+TEST_F(AmplificationTest, ManifestsTogetherHaveALimit) {
+  Puller puller(services());
+  const auto lease = store.content().make_lease("test");
+  const std::vector<TestImage> images = {content.amd64, content.arm64, amd64_note};
+  RegistryClient client(http, options, oci::parse_reference(name("app")).repository(), Access::kPull, {}, logger);
+  auto all = services();
+  const auto load_all = [&](DocumentLimits limits) {
+    DocumentFetch documents(all, puller.shared(), client, lease, "app", limits, {});
+    // Asked for again it is not counted again.
+    for (int round = 0; round < 2; ++round)
+      for (const TestImage& image : images) documents.load(image.manifest);
+  };
+  DocumentLimits enough{.count = images.size(), .bytes = 0};
+  for (const TestImage& image : images) enough.bytes += image.manifest_bytes.size();
+  EXPECT_NO_THROW(load_all(enough));
+  for (const DocumentLimits& less : {DocumentLimits{.count = enough.count - 1, .bytes = enough.bytes},
+                                     DocumentLimits{.count = enough.count, .bytes = enough.bytes - 1}}) {
+    try {
+      load_all(less);
+      FAIL() << "nothing was thrown";
+    } catch (const base::Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    }
+  }
+}
+
+TEST_F(AmplificationTest, LayersTogetherHaveALimit) {
+  const auto image = make_image({.layers = {"one"}});
+  std::vector<TestImage> images;
+  for (int i = 0; i < 11; ++i) {
+    TestImage many = image;
+    many.layers.clear();
+    for (int layer = 0; layer < 1000 - i; ++layer) many.layers.push_back(image.layers[0]);
+    images.push_back(make_artifact(many));
+    images.back().layers = image.layers;
+  }
+  std::vector<std::pair<TestImage, oci::Platform>> entries;
+  for (const TestImage& each : images) entries.emplace_back(each, platform("amd64"));
+  serve_index("app", "1", tests::make_index(entries), images);
+  RecordingProgress progress;
+  try {
+    pull_these(PlatformChoice::all(), progress);
+    FAIL() << "nothing was thrown";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+    EXPECT_EQ(error.text(), "the image has more than 10000 layers");
+  }
+  EXPECT_EQ(registry.count("GET", blob_path(image.layers[0].first.digest)), 0U);
+}
+
+TEST_F(AmplificationTest, APullFromTheStoreAloneIsCancelledToo) {
+  const std::string reference = "app@" + index.first.digest.to_string();
+  pull_lines(reference);
+  registry.clear_requests();
+  std::stop_source stop;
+  stop.request_stop();
+  RecordingProgress progress;
+  try {
+    pull(reference, progress, {}, stop.get_token());
+    FAIL() << "was not cancelled";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+  }
+  EXPECT_TRUE(registry.requests().empty());
 }
 
 struct Refusal {
