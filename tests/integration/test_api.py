@@ -236,10 +236,6 @@ def test_a_single_manifest_of_another_platform_is_pulled(api: Api, registry: Doc
     assert api.get(f"/images/{name}/json").json()["Architecture"] == OTHER_ARCHITECTURE
 
 
-def test_import_is_not_implemented(api: Api) -> None:
-    assert api.post("/images/create", {"fromSrc": "-", "repo": "x"}, body=b"tar").status == 501
-
-
 @pytest.mark.parametrize("keys", [("username", "password"), ("Username", "Password")])
 def test_credentials_in_any_case(api: Api, registry_htpasswd: DockerRegistry, keys: tuple[str, str]) -> None:
     name = registry_htpasswd.add(SMALL, "api/private", "1")

@@ -29,14 +29,15 @@ class Transfer : public EngineTest {
 
 TEST_F(Transfer, CreateChecksItsParametersFirst) {
   struct Case {
-    const char* query;
+    std::string query;
     int status;
     const char* message;
   };
   for (const auto& [query, status, message] :
        {Case{"", 400, "either fromImage or fromSrc must be given"},
         Case{"?fromImage=", 400, "either fromImage or fromSrc must be given"},
-        Case{"?fromSrc=-&repo=x", 501, "import is not implemented yet"},
+        Case{"?fromSrc=-&repo=x@sha256:" + std::string(64, '0'), 400, "cannot import digest reference"},
+        Case{"?fromSrc=-&changes=RUN+x", 400, "run is not a valid change command"},
         Case{"?fromImage=BAD", 400, "invalid reference format: repository name (library/BAD) must be lowercase"},
         Case{"?fromImage=a&tag=-", 400, "invalid tag format"},
         Case{"?fromImage=a&tag=sha256:zz", 400, "invalid tag format"},
