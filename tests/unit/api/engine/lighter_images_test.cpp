@@ -116,7 +116,9 @@ TEST_F(LighterImages, ANestedIndexThatIsNotHereIsMissed) {
   EXPECT_EQ(last_error(push("&platform=all")),
             "not all platforms of " + name() + ":some are here; missing: " + nested.first.digest.to_string());
   EXPECT_EQ(last_error(push("&platform=linux/amd64&platform=linux/arm64")), "none");
-  const Json pushed = Json::parse(registry_.find_manifest("app", "some")->second);
+  const auto manifest = registry_.find_manifest("app", "some");
+  ASSERT_TRUE(manifest);
+  const Json pushed = Json::parse(manifest->second);
   ASSERT_EQ(pushed["manifests"].size(), 2u);
   EXPECT_EQ(pushed["manifests"][1]["digest"], arm64_.manifest.digest.to_string());
 }
