@@ -153,7 +153,7 @@ void set_image_kind(ManifestEntry& entry, const std::string& manifest_kind, std:
 
 struct ListedEntry {
   ManifestEntry entry;
-  bool is_index;
+  bool stands_for_others;  // an index, here
 };
 
 ListedEntry read_entry(const Query& query) {
@@ -167,10 +167,10 @@ ListedEntry read_entry(const Query& query) {
   } else if (named == "image") {
     set_image_kind(entry, query.text(5), query.find_text(9), query.find_text(4));
   }
-  return {std::move(entry), named == "index"};
+  return {std::move(entry), named == "index" && !query.is_null(5)};
 }
 
-// A nested index stands for its entries, once; one whose platforms were not wanted is not here.
+// A nested index stands for its entries, once; one whose platforms were not wanted is not here, and an entry itself.
 void collect_entries(Database& database, const std::string& index, int depth, std::set<std::string>& seen,
                      std::vector<ManifestEntry>& entries) {
   if (depth > oci::kMaxIndexDepth || !seen.insert(index).second) return;
@@ -186,7 +186,7 @@ void collect_entries(Database& database, const std::string& index, int depth, st
   }
   for (ListedEntry& each : listed) {
     if (entries.size() >= oci::kMaxDescriptors) return;
-    if (each.is_index) {
+    if (each.stands_for_others) {
       collect_entries(database, each.entry.digest.to_string(), depth + 1, seen, entries);
     } else {
       entries.push_back(std::move(each.entry));

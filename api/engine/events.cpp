@@ -66,12 +66,21 @@ bool is_hidden(const Event& event, ApiVersion version) {
   return version.is_before(46) && event.action == "create";
 }
 
+// Clients of Go send each type in a field of its own: together they are one list (RFC 9110 5.3).
+std::string accepted_types(const Headers& headers) {
+  std::string types;
+  for (const auto& [name, value] : headers.all())
+    if (base::equals_ignoring_case(name, "Accept")) types.append(types.empty() ? "" : ",").append(value);
+  return types;
+}
+
 }  // namespace
 
 void events(EngineCall& call) {
   const Period period = find_period(call);
   const EventFilter filter(Filters::parse(get_text(call.parameters, "filters")));
-  const EventFormat format = negotiate_event_format(call.request.headers.find("Accept"), call.version);
+  const std::string accept = accepted_types(call.request.headers);
+  const EventFormat format = negotiate_event_format(&accept, call.version);
   EventLog::Listener listener = call.services.events.listen(period.since);
   const auto stream = call.response.start_stream(200, format.content_type());
   while (const auto event = listener.find_next(period.until, call.request.stop)) {

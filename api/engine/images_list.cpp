@@ -51,7 +51,7 @@ class ListBody {
 
   void send(const std::vector<ImageRecord>& images) {
     constexpr std::size_t kBatch = 256;
-    if (options_.shared_size) shared_ = shared_sizes(call_.services.content, call_.services.images, images);
+    if (options_.shared_size) shared_ = shared_sizes(call_.services.images, images);
     for (std::size_t from = 0; from < images.size(); from += kBatch)
       write_batch(std::span(images).subspan(from, std::min(kBatch, images.size() - from)));
     body_ += ']';

@@ -56,8 +56,7 @@ void append_manifest_summaries(std::string& out, const std::vector<ManifestEntry
   out += ']';
 }
 
-std::map<oci::Digest, std::int64_t> shared_sizes(imagestore::ContentStore& /*content*/, imagestore::ImageStore& images,
-                                                 const std::vector<ImageRecord>& all) {
+std::map<oci::Digest, std::int64_t> shared_sizes(imagestore::ImageStore& images, const std::vector<ImageRecord>& all) {
   auto shared = images.shared_bytes();
   for (const ImageRecord& image : all) shared.try_emplace(image.target.digest, 0);
   return shared;

@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "imagestore/content_store.hpp"
 #include "imagestore/image_store.hpp"
 
 namespace lighterd::api {
@@ -22,7 +21,7 @@ void append_manifest_summaries(std::string& out, const std::vector<imagestore::M
                                const FindIdentity& find_identity = {});
 
 // By image: bytes of present content that another image has as well.
-std::map<oci::Digest, std::int64_t> shared_sizes(imagestore::ContentStore& content, imagestore::ImageStore& images,
+std::map<oci::Digest, std::int64_t> shared_sizes(imagestore::ImageStore& images,
                                                  const std::vector<imagestore::ImageRecord>& all);
 
 }  // namespace lighterd::api

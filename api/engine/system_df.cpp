@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // GET /system/df: engine-api.md section 7. Counted are the bytes of files: blobs, which images share, each once, and
-// what has arrived of blobs that are being downloaded or whose download broke off.
+// what has arrived of blobs that are being downloaded. What nothing needs, such as the remains of a download that broke
+// off, is a part of LayersSize alone: images take nothing more when there are none.
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -45,6 +46,7 @@ Selected parse_types(const EngineCall& call) {
 }
 
 struct ImageUsage {
+  std::int64_t disk_bytes = 0;  // of the store
   std::int64_t count = 0;
   std::int64_t total_bytes = 0;
   std::int64_t reclaimable_bytes = 0;
@@ -55,9 +57,10 @@ ImageUsage measure_images(EngineCall& call) {
   const auto images = call.services.images.list_images();
   auto shared = call.services.images.shared_bytes();
   const imagestore::StoreUsage store = call.services.content.measure_usage();
-  ImageUsage usage{.count = static_cast<std::int64_t>(images.size()),
-                   .total_bytes = store.total_bytes(),
-                   .reclaimable_bytes = store.unneeded_bytes(),
+  ImageUsage usage{.disk_bytes = store.total_bytes(),
+                   .count = static_cast<std::int64_t>(images.size()),
+                   .total_bytes = images.empty() ? 0 : store.total_bytes() - store.unneeded_bytes(),
+                   .reclaimable_bytes = 0,
                    .items = "["};
   for (const ImageRecord& image : images) {
     const std::int64_t shared_bytes = shared[image.target.digest];
@@ -86,7 +89,7 @@ class Members {
 };
 
 void add_legacy(Members& body, const Selected& selected, const ImageUsage& images, ApiVersion version) {
-  body.add_unless_zero("LayersSize", images.total_bytes);
+  body.add_unless_zero("LayersSize", images.disk_bytes);
   for (std::size_t i = 0; i < kTypes.size(); ++i)
     if (selected[i]) body.add(kTypes[i].legacy_key, i == 0 ? std::string_view(images.items) : "[]");
   if (version.is_before(42)) body.add("BuilderSize", "0");

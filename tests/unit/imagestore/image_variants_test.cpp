@@ -80,6 +80,30 @@ TEST_F(ImageVariantsTest, EntriesTellWhatIsThereWithoutReadingADocument) {
   EXPECT_TRUE(shown[3].is_complete);
 }
 
+TEST_F(ImageVariantsTest, ANestedIndexThatIsNotHereIsAnEntryItself) {
+  const auto nested = tests::make_index({{image_.arm64, linux_on("arm64")}});
+  const TestImage below{.manifest = nested.first,
+                        .manifest_bytes = nested.second,
+                        .config = nested.first,
+                        .config_bytes = {},
+                        .layers = {}};
+  const auto index = tests::make_index({{image_.amd64, linux_on("amd64")}, {below, linux_on("arm64")}});
+  store_.publish_index(index, {image_.amd64}, "app:1");
+  auto shown = entries("app:1");
+  ASSERT_EQ(shown.size(), 2U);
+  EXPECT_TRUE(shown[0].is_complete);
+  EXPECT_EQ(shown[1].kind, Kind::kOther);
+  EXPECT_EQ(shown[1].digest, nested.first.digest);
+  EXPECT_FALSE(shown[1].is_complete);
+  EXPECT_EQ(shown[1].content_bytes, 0);
+
+  store_.publish_index(nested, {image_.arm64}, "nested:1");
+  shown = entries("app:1");
+  ASSERT_EQ(shown.size(), 2U);
+  EXPECT_EQ(shown[1].digest, image_.arm64.manifest.digest) << "it stands for what it has";
+  EXPECT_TRUE(shown[1].is_complete);
+}
+
 TEST_F(ImageVariantsTest, AnImageWithoutIndexIsItsOwnEntry) {
   store_.publish(image_.amd64, "app:1");
   const auto shown = entries("app:1");

@@ -95,6 +95,16 @@ TEST(EventFilter, MatchesAsDockerdDoes) {
 
 class Events : public EngineTest {};
 
+TEST_F(Events, AcceptMayComeInSeveralFields) {
+  events_.close();
+  const auto type = [&](std::vector<std::pair<std::string, std::string>> headers) {
+    return ask({.target = "/v1.44/events?since=0", .headers = std::move(headers)}).content_type;
+  };
+  EXPECT_EQ(type({{"Accept", "application/jsonl;q=0.5"}, {"accept", "application/json-seq"}}), "application/json-seq");
+  EXPECT_EQ(type({{"Accept", "text/plain"}, {"Accept", "application/x-ndjson"}}), "application/x-ndjson");
+  EXPECT_EQ(type({}), "application/json");
+}
+
 std::vector<std::string> summaries(const std::vector<Json>& events) {
   std::vector<std::string> lines;
   for (const Json& event : events)

@@ -102,6 +102,27 @@ TEST_F(LighterImages, PushOfAllNamesWhatIsMissing) {
                 arm64_.manifest.digest.to_string() + "), the attestation of " + amd64_.manifest.digest.to_string());
 }
 
+TEST_F(LighterImages, ANestedIndexThatIsNotHereIsMissed) {
+  const auto nested = make_index({{make_image({.architecture = "s390x"}), linux_on("s390x")}});
+  const TestImage below{.manifest = nested.first,
+                        .manifest_bytes = nested.second,
+                        .config = nested.first,
+                        .config_bytes = {},
+                        .layers = {}};
+  const auto index = make_index({{amd64_, linux_on("amd64")}, {arm64_, linux_on("arm64")}, {below, linux_on("s390x")}});
+  store_.publish_index(index, {amd64_, arm64_}, name() + ":some");
+  EXPECT_EQ(get_json("/lighter/v1/images/" + name() + ":some/platforms")["Complete"], false);
+  EXPECT_EQ(get_json("/v1.48/images/json?manifests=1")[0]["Manifests"][2]["Kind"], "unknown");
+  EXPECT_EQ(last_error(push("&platform=all")),
+            "not all platforms of " + name() + ":some are here; missing: " + nested.first.digest.to_string());
+  EXPECT_EQ(last_error(push("&platform=linux/amd64&platform=linux/arm64")), "none");
+  const auto manifest = registry_.find_manifest("app", "some");
+  ASSERT_TRUE(manifest);
+  const Json pushed = Json::parse(manifest->second);
+  ASSERT_EQ(pushed["manifests"].size(), 2u);
+  EXPECT_EQ(pushed["manifests"][1]["digest"], arm64_.manifest.digest.to_string());
+}
+
 TEST_F(LighterImages, ParametersAreChecked) {
   struct Case {
     const char* query;

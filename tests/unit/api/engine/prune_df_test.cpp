@@ -140,6 +140,20 @@ TEST_F(DiskUsage, CountsSharedBlobsOnce) {
   EXPECT_FALSE(get_json("/v1.52/system/df")["ImageUsage"].contains("Items"));
 }
 
+TEST_F(DiskUsage, WhatNothingNeedsIsNoImages) {
+  const std::string remains(500, 'x');
+  store_.put("application/octet-stream", remains, store_.content().make_lease("test"));
+  EXPECT_EQ(get_json("/v1.51/system/df")["LayersSize"], 500);
+  EXPECT_EQ(get_json("/v1.52/system/df?verbose=1")["ImageUsage"], Json::object());
+  EXPECT_EQ(get_json("/v1.52/system/df")["ImageUsage"], Json::object());
+  const TestImage image = make_image({.layers = {std::string(100, 'a')}});
+  store_.publish(image, "a:1");
+  const std::int64_t bytes = image.manifest.size_bytes + image.config.size_bytes + 100;
+  const Json usage = get_json("/v1.52/system/df");
+  EXPECT_EQ(usage["LayersSize"], bytes + 500);
+  EXPECT_EQ(usage["ImageUsage"], (Json{{"Reclaimable", bytes}, {"TotalCount", 1}, {"TotalSize", bytes}}));
+}
+
 TEST_F(DiskUsage, ADanglingImageHasNullNames) {
   store_.publish(make_image({.layers = {"old"}}), "a:1");
   store_.publish(make_image({.layers = {"new"}}), "a:1");
