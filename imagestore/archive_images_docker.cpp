@@ -33,7 +33,7 @@ std::string layer_type(Compression compression) {
     case Compression::kXz:
       break;
   }
-  throw Error(ErrorCode::kNotImplemented, "layers that are compressed with bzip2 or xz have no media type");
+  throw Error(ErrorCode::kNotImplemented, "a layer that is named by its digest cannot be compressed with bzip2 or xz");
 }
 
 Compression compression_of_file(base::UniqueFd fd, const std::filesystem::path& path) {
