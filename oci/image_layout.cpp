@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "oci/docker_archive.hpp"
 #include "oci/json_keys.hpp"
+#include "oci/new_name.hpp"
 
 namespace lighterd::oci {
 namespace {
@@ -65,7 +66,7 @@ std::optional<Reference> find_layout_name(const Descriptor& entry) {
              given.find_first_of(":@") != std::string::npos) {
     name = find_reference(given);
   }
-  if (!name) return std::nullopt;
+  if (!name || reads_as_id(*name)) return std::nullopt;
   if (name->tag()) return Reference(name->repository(), name->tag());
   if (!name->digest()) return name->with_default_tag();
   return name->digest() == entry.digest ? name : std::nullopt;

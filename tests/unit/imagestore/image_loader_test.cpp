@@ -179,5 +179,15 @@ TEST_F(ImageLoaderTest, NoMoreFilesAreOpenThanAProcessMayHave) {
   EXPECT_EQ(loaded, 60U);
 }
 
+TEST_F(ImageLoaderTest, NoNameShadowsAnID) {
+  const auto image = tests::make_image();
+  const auto loaded =
+      load(layout_image(image) +
+           layout_end(layout_index({layout_entry(image.manifest, "docker.io/library/sha256:abcd1234")})));
+  ASSERT_EQ(loaded.size(), 1U);
+  EXPECT_FALSE(loaded[0].name);
+  expect_refused(docker_archive(image, "", {"sha256:abcd1234"}), ErrorCode::kInvalidArgument, "ambiguous tag");
+}
+
 }  // namespace
 }  // namespace lighterd::imagestore
