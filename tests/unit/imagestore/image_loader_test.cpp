@@ -189,5 +189,23 @@ TEST_F(ImageLoaderTest, NoNameShadowsAnID) {
   expect_refused(docker_archive(image, "", {"sha256:abcd1234"}), ErrorCode::kInvalidArgument, "ambiguous tag");
 }
 
+TEST_F(ImageLoaderTest, AnIndexIsOneOrItIsRefused) {
+  const auto image = tests::make_image();
+  const json good = layout_index({layout_entry(image.manifest)});
+  const auto with = [&](const char* key, const json& value) {
+    json index = good;
+    index[key] = value;
+    return layout_image(image) + layout_end(index);
+  };
+  expect_refused(with("mediaType", oci::media_type::kOciManifest), ErrorCode::kInvalidArgument, "media type");
+  expect_refused(with("mediaType", "application/json"), ErrorCode::kInvalidArgument, "media type");
+  expect_refused(with("schemaVersion", 1), ErrorCode::kInvalidArgument, "schemaVersion");
+  json bare = good;
+  bare.erase("mediaType");
+  bare.erase("schemaVersion");
+  EXPECT_EQ(load(layout_image(image) + layout_end(bare)).size(), 1U);
+  EXPECT_EQ(load(with("mediaType", oci::media_type::kDockerList)).size(), 1U);
+}
+
 }  // namespace
 }  // namespace lighterd::imagestore
