@@ -207,5 +207,28 @@ TEST_F(ImageLoaderTest, AnIndexIsOneOrItIsRefused) {
   EXPECT_EQ(load(with("mediaType", oci::media_type::kDockerList)).size(), 1U);
 }
 
+TEST_F(ImageLoaderTest, AnImageIsWholeWithoutItsForeignLayer) {
+  auto image = tests::make_image();
+  json manifest = json::parse(image.manifest_bytes);
+  manifest["layers"][1]["mediaType"] = "application/vnd.oci.image.layer.nondistributable.v1.tar";
+  image.manifest_bytes = manifest.dump();
+  image.manifest = tests::descriptor_of(oci::media_type::kOciManifest, image.manifest_bytes);
+  const auto layer = image.layers.back();
+  image.layers.pop_back();
+  load(layout_image(image) + layout_end(layout_index({layout_entry(image.manifest, "app:1")})));
+  ASSERT_EQ(store_.images().list_variants(image.manifest.digest).size(), 1U);
+  EXPECT_EQ(store_.images().get_image("app:1").manifest, image.manifest.digest);
+  // It may come, and go again.
+  {
+    const Lease lease = store_.content().make_lease("test");
+    store_.put(layer.first.media_type, layer.second, lease);
+    EXPECT_EQ(store_.images().list_variants(image.manifest.digest).size(), 1U);
+  }
+  store_.execute("DELETE FROM blob WHERE digest='" + layer.first.digest.to_string() + "'");
+  EXPECT_EQ(store_.images().list_variants(image.manifest.digest).size(), 1U);
+  store_.execute("DELETE FROM blob WHERE digest='" + image.layers[0].first.digest.to_string() + "'");
+  EXPECT_TRUE(store_.images().list_variants(image.manifest.digest).empty());
+}
+
 }  // namespace
 }  // namespace lighterd::imagestore
