@@ -77,6 +77,7 @@ std::unique_ptr<SpoolFile> ArchiveContent::take_file(const oci::Digest& digest) 
   if (found != found_.end() && found->second->file) return std::move(found->second->file);
   auto file = content_.start_file();
   file->write(base::as_bytes(found == found_.end() ? texts_.at(digest) : found->second->text.value()));
+  file->sync();  // which closes it: there may be more of them than a process may have open
   return file;
 }
 

@@ -7,6 +7,7 @@
 #include "imagestore/archive_images.hpp"
 #include "oci/docker_archive.hpp"
 #include "oci/manifest.hpp"
+#include "oci/new_name.hpp"
 
 namespace lighterd::imagestore {
 
@@ -33,7 +34,7 @@ std::string layer_type(Compression compression) {
     case Compression::kXz:
       break;
   }
-  throw Error(ErrorCode::kNotImplemented, "layers that are compressed with bzip2 or xz have no media type");
+  throw Error(ErrorCode::kNotImplemented, "a layer that is named by its digest cannot be compressed with bzip2 or xz");
 }
 
 Compression compression_of_file(base::UniqueFd fd, const std::filesystem::path& path) {
@@ -71,6 +72,7 @@ class DockerImages {
       try {
         const auto name = oci::parse_reference(tag).with_default_tag();
         if (!name.tag() || name.digest()) throw Error(ErrorCode::kInvalidArgument, "it has a digest");
+        oci::check_new_name(name);
         if (seen.insert(name.to_string()).second) names.push_back(name);
       } catch (Error& error) {
         error.add_context("invalid tag " + in_quotes(tag));

@@ -7,6 +7,7 @@
 
 #include "base/encoding.hpp"
 #include "imagestore/archive_names.hpp"
+#include "imagestore/layer_recompression.hpp"
 #include "oci/docker_archive.hpp"
 
 namespace lighterd::imagestore {
@@ -34,10 +35,10 @@ bool is_index_document(std::string_view name) {
 
 // Compressed, or a tar: its first header has a magic, or it is empty.
 bool looks_like_a_layer(base::Bytes first) {
-  constexpr std::size_t kMagicOffset = 257;
   if (compression_of(base::as_text(first)) != Compression::kNone) return true;
   if (first.size() < kTarBlockBytes) return false;
-  return base::as_text(first).substr(kMagicOffset).starts_with("ustar") || is_zero_block(first.first(kTarBlockBytes));
+  return base::as_text(first).substr(tar::kMagic.offset).starts_with("ustar") ||
+         is_zero_block(first.first(kTarBlockBytes));
 }
 
 // Tells of one member, not more often than clients can show.
@@ -48,9 +49,9 @@ class Reporter {
 
   void add(base::Bytes data) {
     if (!listener_) return;
-    if (progress_.current_bytes == 0) is_shown_ = looks_like_a_layer(data);
     progress_.current_bytes += static_cast<std::int64_t>(data.size());
-    if (!is_shown_) return;
+    if (!is_shown_) look_at(data);
+    if (!is_shown_.value_or(false)) return;
     const auto now = std::chrono::steady_clock::now();
     if (now < next_ && progress_.current_bytes != progress_.total_bytes) return;
     next_ = now + kReportInterval;
@@ -58,11 +59,44 @@ class Reporter {
   }
 
  private:
+  // It may arrive in pieces of any size.
+  void look_at(base::Bytes data) {
+    head_ += base::as_text(data.first(std::min(kTarBlockBytes - head_.size(), data.size())));
+    if (head_.size() == kTarBlockBytes || progress_.current_bytes == progress_.total_bytes)
+      is_shown_ = looks_like_a_layer(base::as_bytes(head_));
+  }
+
   const MemberListener& listener_;
   MemberProgress progress_;
-  bool is_shown_ = false;
+  std::string head_;
+  std::optional<bool> is_shown_;  // once there is enough of it to tell
   std::chrono::steady_clock::time_point next_;
 };
+
+// The data of the entry at hand, told of as it passes.
+class MemberSource final : public base::Source {
+ public:
+  MemberSource(TarReader& archive, Reporter& reporter, const std::stop_token& stop)
+      : archive_(archive), reporter_(reporter), stop_(stop) {}
+
+  std::size_t read(std::span<std::byte> buffer) override {
+    const std::size_t count = archive_.read(buffer);
+    if (stop_.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
+    if (count > 0) reporter_.add(base::Bytes(buffer).first(count));
+    return count;
+  }
+
+ private:
+  TarReader& archive_;
+  Reporter& reporter_;
+  const std::stop_token& stop_;
+};
+
+// What no media type is for. What a digest names has to stay as it is.
+bool is_made_gzip(const std::string& name, Compression compression) {
+  return (compression == Compression::kBzip2 || compression == Compression::kXz) && !is_index_document(name) &&
+         !find_blob_digest(name);
+}
 
 void finish(ContentVerifier& verifier, ArchiveMember& member) {
   member.digest = verifier.finish();
@@ -157,6 +191,10 @@ bool ArchiveMembers::fits_in_memory(const std::string& name, std::int64_t size_b
 ArchiveMember ArchiveMembers::read_member(const std::string& name, std::int64_t size_bytes, TarReader& archive,
                                           const std::stop_token& stop) {
   if (auto stored = find_stored(name, size_bytes)) return *std::move(stored);
+  Reporter reporter(on_progress_, name, size_bytes);
+  MemberSource data(archive, reporter, stop);
+  PeekedSource peeked(data);
+  if (is_made_gzip(name, peeked.compression())) return make_gzip(peeked);
   const auto named = find_blob_digest(name);
   const auto verifier =
       std::make_shared<ContentVerifier>(named ? named->algorithm() : oci::DigestAlgorithm::kSha256, BlobKind::kLayer);
@@ -166,20 +204,40 @@ ArchiveMember ArchiveMembers::read_member(const std::string& name, std::int64_t 
   } else {
     member.file = content_.start_file();
   }
-  read_data(member, name, archive, verifier, stop);
+  read_data(member, peeked, verifier);
   finish(*verifier, member);
   return member;
 }
 
+ArchiveMember ArchiveMembers::make_gzip(base::Source& compressed) {
+  DigestedFile file(content_);
+  PlainLayer plain(compressed, &file);
+  std::optional<LayerContent> layer;
+  std::optional<Error> layer_error;
+  try {
+    drain(plain);
+    layer = plain.finish();
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kDataLoss) throw;
+    layer_error = error;  // matters if it is used as a layer
+    drain(compressed);    // throws again if it is the archive that is damaged
+  }
+  NewBlob blob = file.finish(std::move(layer));
+  return {.digest = blob.info.digest,
+          .size_bytes = blob.info.size_bytes,
+          .compression = Compression::kGzip,
+          .layer = std::move(blob.info.layer),
+          .layer_error = std::move(layer_error),
+          .file = std::move(blob.file)};
+}
+
 // The work owns the verifier: it may still run when this is left by an error.
-void ArchiveMembers::read_data(ArchiveMember& member, const std::string& name, TarReader& archive,
-                               const std::shared_ptr<ContentVerifier>& verifier, const std::stop_token& stop) {
-  Reporter reporter(on_progress_, name, member.size_bytes);
+void ArchiveMembers::read_data(ArchiveMember& member, base::Source& source,
+                               const std::shared_ptr<ContentVerifier>& verifier) {
   for (;;) {
     std::vector<std::byte>& buffer = next_buffer();
-    const std::size_t count = archive.read(buffer);
+    const std::size_t count = source.read(buffer);
     if (count == 0) break;
-    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
     const base::Bytes data = base::Bytes(buffer).first(count);
     if (member.file) {
       hasher_.add([verifier, data] { verifier->update(data); });
@@ -188,7 +246,6 @@ void ArchiveMembers::read_data(ArchiveMember& member, const std::string& name, T
       verifier->update(data);
       member.text->append(base::as_text(data));
     }
-    reporter.add(data);
   }
   hasher_.wait();
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The members of an image archive by name. Each is read once, as it arrives: hashed, and as a layer uncompressed and
 // hashed, beside its way to a file in ingest/. What is small stays in memory, within a bound, and what the store has
-// already is not kept at all.
+// already is not kept at all. Layers in bzip2 or xz become gzip on their way, unless they are named by their digest:
+// neither has a media type.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +32,8 @@ using MemberListener = std::function<void(const MemberProgress&)>;
 
 // The content of a regular member; exactly one of text, file and is_stored says where it is.
 struct ArchiveMember {
-  oci::Digest digest;  // by the algorithm of its name, otherwise SHA-256
-  std::int64_t size_bytes = 0;
+  oci::Digest digest;           // by the algorithm of its name, otherwise SHA-256
+  std::int64_t size_bytes = 0;  // of what is kept
   Compression compression = Compression::kNone;
   std::optional<LayerContent> layer = {};       // what it is as a layer ...
   std::optional<base::Error> layer_error = {};  // ... or why it is none
@@ -68,8 +69,8 @@ class ArchiveMembers {
   bool add_entry(const std::string& name, Entry entry);
   ArchiveMember read_member(const std::string& name, std::int64_t size_bytes, TarReader& archive,
                             const std::stop_token& stop);
-  void read_data(ArchiveMember& member, const std::string& name, TarReader& archive,
-                 const std::shared_ptr<ContentVerifier>& verifier, const std::stop_token& stop);
+  void read_data(ArchiveMember& member, base::Source& source, const std::shared_ptr<ContentVerifier>& verifier);
+  ArchiveMember make_gzip(base::Source& compressed);
   std::vector<std::byte>& next_buffer();
   std::optional<ArchiveMember> find_stored(const std::string& name, std::int64_t size_bytes);
   bool fits_in_memory(const std::string& name, std::int64_t size_bytes);

@@ -66,7 +66,11 @@ std::optional<oci::Digest> find_blob_digest(std::string_view name) {
 }
 
 std::string blob_member(const oci::Digest& digest) {
-  return std::string(kBlobs).append(oci::to_string(digest.algorithm())) + "/" + digest.hex();
+  return blob_folder(digest.algorithm()) + "/" + digest.hex();
+}
+
+std::string blob_folder(oci::DigestAlgorithm algorithm) {
+  return std::string(kBlobs).append(oci::to_string(algorithm));
 }
 
 std::string progress_id(std::string_view name) {

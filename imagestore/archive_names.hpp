@@ -19,6 +19,8 @@ std::optional<std::string> find_link_target(std::string_view link, std::string_v
 // Of "blobs/<algorithm>/<hex>", a clean name; of any other nothing.
 std::optional<oci::Digest> find_blob_digest(std::string_view name);
 std::string blob_member(const oci::Digest& digest);
+// "blobs/<algorithm>"
+std::string blob_folder(oci::DigestAlgorithm algorithm);
 
 // What a layer's progress is shown under: the first 12 digits of what its file, or "layer.tar"'s folder, is called.
 std::string progress_id(std::string_view name);

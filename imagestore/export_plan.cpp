@@ -11,6 +11,7 @@
 
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "imagestore/archive_names.hpp"
 
 namespace lighterd::imagestore {
 namespace {
@@ -23,7 +24,6 @@ constexpr const char* kImageName = "io.containerd.image.name";
 constexpr const char* kReferenceName = "org.opencontainers.image.ref.name";
 constexpr const char* kSourcePrefix = "containerd.io/distribution.source.";
 constexpr const char* kManifestSubject = "io.containerd.manifest.subject";
-constexpr const char* kAttestationSubject = "vnd.docker.reference.digest";
 
 // An image, and the names that it is saved under: none for one that was asked for by its ID.
 struct NamedImage {
@@ -32,17 +32,8 @@ struct NamedImage {
   std::vector<oci::Reference> names = {};
 };
 
-std::string blob_member(const oci::Digest& digest) {
-  return "blobs/" + std::string(oci::to_string(digest.algorithm())) + "/" + digest.hex();
-}
-
 std::string host_of(const std::string& domain) {
   return domain.substr(0, domain.find(':', domain.starts_with('[') ? domain.find(']') : 0));
-}
-
-std::optional<oci::Digest> find_attested(const oci::Descriptor& entry) {
-  const auto subject = entry.annotations.find(kAttestationSubject);
-  return subject == entry.annotations.end() ? std::nullopt : oci::find_digest(subject->second);
 }
 
 // The names of a request, each image and each name once.
@@ -197,7 +188,7 @@ class PlanBuilder {
 
   bool is_wanted(const oci::Descriptor& entry) const {
     if (platforms_.empty() || oci::media_type::is_index(entry.media_type)) return true;
-    return selected_.contains(find_attested(entry).value_or(entry.digest));
+    return selected_.contains(oci::find_digest(oci::described_digest(entry)).value_or(entry.digest));
   }
 
   // All of it or, unless it was selected, nothing: of another platform not everything may be here.
@@ -234,7 +225,7 @@ class PlanBuilder {
     if (index == nullptr) return;
     for (const oci::Descriptor& entry : index->manifests) {
       if (oci::media_type::is_index(entry.media_type)) find_attestations(entry, depth + 1);
-      const auto attested = find_attested(entry);
+      const auto attested = oci::find_digest(oci::described_digest(entry));
       if (attested && selected_.contains(*attested) && content_.find_blob(entry.digest, lease_))
         attestations_.push_back(entry);
     }

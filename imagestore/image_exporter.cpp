@@ -6,6 +6,7 @@
 
 #include "base/block_queue.hpp"
 #include "base/error.hpp"
+#include "imagestore/archive_names.hpp"
 #include "imagestore/tar_writer.hpp"
 
 namespace lighterd::imagestore {
@@ -59,9 +60,8 @@ class ReadAhead {
   std::jthread reader_;
 };
 
-void write_blob(const ExportedBlob& blob, const std::string& name, ReadAhead& blocks, TarWriter& tar,
-                const std::stop_token& stop) {
-  tar.start_file(name, kContentMode, blob.size_bytes);
+void write_blob(const ExportedBlob& blob, ReadAhead& blocks, TarWriter& tar, const std::stop_token& stop) {
+  tar.start_file(blob_member(blob.digest), kContentMode, blob.size_bytes);
   for (std::int64_t left = blob.size_bytes; left > 0;) {
     if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
     const base::Bytes block = blocks.next_block();
@@ -76,9 +76,9 @@ void write_blobs(const ExportPlan& plan, const ContentStore& content, TarWriter&
   ReadAhead blocks(plan, content);
   std::string folder;
   for (const ExportedBlob& blob : plan.blobs) {
-    const std::string algorithm = "blobs/" + std::string(oci::to_string(blob.digest.algorithm()));
+    const std::string algorithm = blob_folder(blob.digest.algorithm());
     if (folder != algorithm) tar.add_directory(folder = algorithm, kFolderMode);
-    write_blob(blob, folder + "/" + blob.digest.hex(), blocks, tar, stop);
+    write_blob(blob, blocks, tar, stop);
   }
 }
 

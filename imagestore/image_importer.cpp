@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "imagestore/image_importer.hpp"
 
-#include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/json.hpp"
-#include "imagestore/decompression.hpp"
-#include "imagestore/gzip_compressor.hpp"
+#include "imagestore/layer_recompression.hpp"
 #include "imagestore/tar_reader.hpp"
 
 namespace lighterd::imagestore {
@@ -19,114 +16,32 @@ using base::Error;
 using base::ErrorCode;
 using base::Json;
 
-constexpr std::size_t kBlockBytes = std::size_t{256} * 1024;
 constexpr std::string_view kGzipLayer = "application/vnd.oci.image.layer.v1.tar+gzip";
 constexpr std::string_view kZstdLayer = "application/vnd.oci.image.layer.v1.tar+zstd";
-
-// A blob whose digest is known when it ends.
-class DigestedFile final : public base::Sink {
- public:
-  explicit DigestedFile(ContentStore& content) : file_(content.start_file()), hasher_(oci::DigestAlgorithm::kSha256) {}
-
-  void write(base::Bytes data) override {
-    file_->write(data);
-    hasher_.update(data);
-  }
-
-  NewBlob finish(std::optional<LayerContent> layer = {}) {
-    const std::int64_t size_bytes = file_->size_bytes();
-    return {{hasher_.finish(), size_bytes, std::move(layer)}, std::move(file_)};
-  }
-
- private:
-  std::unique_ptr<SpoolFile> file_;
-  oci::DigestHasher hasher_;
-};
 
 // The bytes as they come; what is kept in this form goes into the file as it passes.
 class RawRootfs final : public base::Source {
  public:
   RawRootfs(base::Source& source, DigestedFile& file, const std::stop_token& stop)
-      : source_(source), file_(file), stop_(stop) {
-    while (head_.size() < kMagicBytes) {
-      std::array<std::byte, kMagicBytes> buffer;
-      const std::size_t count = source_.read(std::span(buffer).first(kMagicBytes - head_.size()));
-      if (count == 0) break;
-      head_ += base::as_text(base::Bytes(buffer).first(count));
-    }
-    compression_ = compression_of(head_);
-  }
+      : source_(source), file_(file), stop_(stop) {}
 
-  bool is_kept() const { return compression_ == Compression::kGzip || compression_ == Compression::kZstd; }
-  std::string_view media_type() const { return compression_ == Compression::kZstd ? kZstdLayer : kGzipLayer; }
+  bool is_kept() const {
+    return source_.compression() == Compression::kGzip || source_.compression() == Compression::kZstd;
+  }
+  std::string_view media_type() const { return source_.compression() == Compression::kZstd ? kZstdLayer : kGzipLayer; }
 
   std::size_t read(std::span<std::byte> buffer) override {
     if (stop_.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
-    const std::size_t count = head_.empty() ? source_.read(buffer) : take_head(buffer);
+    const std::size_t count = source_.read(buffer);
     if (is_kept()) file_.write(buffer.first(count));
     return count;
   }
 
  private:
-  std::size_t take_head(std::span<std::byte> buffer) {
-    const std::size_t count = std::min(head_.size(), buffer.size());
-    std::ranges::copy(base::as_bytes(head_).first(count), buffer.begin());
-    head_.erase(0, count);
-    return count;
-  }
-
-  base::Source& source_;
+  PeekedSource source_;
   DigestedFile& file_;
   const std::stop_token& stop_;
-  std::string head_;  // read, and not given yet
-  Compression compression_ = Compression::kNone;
 };
-
-// The tar; what is not kept as it came is compressed as it passes.
-class PlainRootfs final : public base::Source {
- public:
-  PlainRootfs(RawRootfs& raw, DigestedFile& file)
-      : source_(raw), hasher_(oci::DigestAlgorithm::kSha256), block_(kBlockBytes) {
-    if (!raw.is_kept()) compressor_.emplace(file);
-  }
-
-  std::size_t read(std::span<std::byte> buffer) override {
-    if (unread_.empty()) fill();
-    const std::size_t count = std::min(buffer.size(), unread_.size());
-    std::copy_n(unread_.begin(), count, buffer.begin());
-    unread_ = unread_.subspan(count);
-    return count;
-  }
-
-  // After the last byte was read.
-  LayerContent finish() {
-    if (compressor_) compressor_->finish();
-    return {hasher_.finish(), bytes_};
-  }
-
- private:
-  void fill() {
-    unread_ = base::Bytes(block_).first(source_.read(block_));
-    bytes_ += static_cast<std::int64_t>(unread_.size());
-    // Of what is compressed the source has seen to it.
-    if (bytes_ > DecompressionLimits().max_uncompressed_bytes)
-      throw Error(ErrorCode::kDataLoss, "the file system is too large");
-    hasher_.update(unread_);
-    if (compressor_) compressor_->write(unread_);
-  }
-
-  DecompressingSource source_;
-  oci::DigestHasher hasher_;
-  std::optional<GzipCompressor> compressor_;
-  std::vector<std::byte> block_;
-  base::Bytes unread_;
-  std::int64_t bytes_ = 0;
-};
-
-void drain(base::Source& source) {
-  std::vector<std::byte> scratch(kBlockBytes);
-  while (source.read(scratch) > 0) continue;
-}
 
 // Refuses what is no tar. Other than in a load, nobody here goes by its entries: what the reader declines to list, such
 // as sparse files, is none of an import's business.
@@ -148,7 +63,7 @@ struct ImportedLayer {
 ImportedLayer take_layer(ContentStore& content, base::Source& rootfs, const std::stop_token& stop) {
   DigestedFile file(content);
   RawRootfs raw(rootfs, file, stop);
-  PlainRootfs plain(raw, file);
+  PlainLayer plain(raw, raw.is_kept() ? nullptr : &file);
   check_tar(plain);
   NewBlob blob = file.finish(plain.finish());
   oci::Descriptor descriptor{

@@ -61,8 +61,8 @@ void insert_link(Database& database, const std::string& parent, std::string_view
                  const oci::Descriptor& child) {
   const EntryColumns columns = role == "manifest" ? entry_columns(child) : EntryColumns{};
   Query(database,
-        "INSERT INTO link(parent, role, position, child, descriptor, entry, platform, described)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING")
+        "INSERT INTO link(parent, role, position, child, descriptor, entry, platform, described, is_foreign)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING")
       .bind(parent)
       .bind(role)
       .bind(static_cast<std::int64_t>(position))
@@ -71,6 +71,7 @@ void insert_link(Database& database, const std::string& parent, std::string_view
       .bind(columns.entry)
       .bind(columns.platform)
       .bind(columns.described)
+      .bind(std::int64_t{role == "layer" && oci::media_type::is_foreign_layer(child.media_type)})
       .run();
 }
 
@@ -92,7 +93,8 @@ void count_content(Database& database, const std::string& digest) {
         "WITH part(digest) AS (SELECT DISTINCT child FROM link WHERE parent=?1 AND role<>'manifest')"
         " UPDATE manifest SET content_size=(SELECT size FROM blob WHERE digest=?1)"
         "+(SELECT coalesce(sum(size), 0) FROM part JOIN blob USING(digest)),"
-        " missing=(SELECT count(*) FROM part WHERE NOT EXISTS(SELECT 1 FROM blob WHERE blob.digest=part.digest))"
+        " missing=(SELECT count(DISTINCT child) FROM link WHERE parent=?1 AND role<>'manifest' AND NOT is_foreign"
+        " AND NOT EXISTS(SELECT 1 FROM blob WHERE blob.digest=link.child))"
         " WHERE digest=?1")
       .bind(digest)
       .run();

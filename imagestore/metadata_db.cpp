@@ -102,7 +102,14 @@ CREATE INDEX lease_blob_by_digest ON lease_blob(digest);
 
 // What lists and removals of platforms ask of every manifest, without reading a document.
 constexpr const char* kVersion2 = R"sql(
--- Of a manifest: bytes of it, its config and its layers as far as they are here, each once, and how many are not here.
+-- A layer that may not be passed on: the image is whole without it.
+ALTER TABLE link ADD COLUMN is_foreign INTEGER NOT NULL DEFAULT 0;
+UPDATE link SET is_foreign=1 WHERE role='layer'
+  AND (json_extract(descriptor, '$.mediaType') LIKE 'application/vnd.docker.image.rootfs.foreign.diff.tar%'
+    OR json_extract(descriptor, '$.mediaType') LIKE 'application/vnd.oci.image.layer.nondistributable.v1.tar%');
+
+-- Of a manifest: bytes of it, its config and its layers as far as they are here, each once, and how many that it needs
+-- are not here.
 ALTER TABLE manifest ADD COLUMN content_size INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE manifest ADD COLUMN missing INTEGER NOT NULL DEFAULT 0;
 UPDATE manifest SET
@@ -110,13 +117,15 @@ UPDATE manifest SET
     +(SELECT coalesce(sum(size), 0) FROM blob WHERE blob.digest IN
         (SELECT child FROM link WHERE parent=manifest.digest AND role<>'manifest')),
   missing=(SELECT count(DISTINCT child) FROM link WHERE parent=manifest.digest AND role<>'manifest'
-    AND NOT EXISTS(SELECT 1 FROM blob WHERE blob.digest=link.child));
+    AND NOT is_foreign AND NOT EXISTS(SELECT 1 FROM blob WHERE blob.digest=link.child));
 CREATE TRIGGER blob_arrives AFTER INSERT ON blob BEGIN
-  UPDATE manifest SET content_size=content_size+NEW.size, missing=missing-1
+  UPDATE manifest SET content_size=content_size+NEW.size, missing=missing
+      -(digest IN (SELECT parent FROM link WHERE child=NEW.digest AND role<>'manifest' AND NOT is_foreign))
     WHERE digest IN (SELECT parent FROM link WHERE child=NEW.digest AND role<>'manifest');
 END;
 CREATE TRIGGER blob_goes AFTER DELETE ON blob BEGIN
-  UPDATE manifest SET content_size=content_size-OLD.size, missing=missing+1
+  UPDATE manifest SET content_size=content_size-OLD.size, missing=missing
+      +(digest IN (SELECT parent FROM link WHERE child=OLD.digest AND role<>'manifest' AND NOT is_foreign))
     WHERE digest IN (SELECT parent FROM link WHERE child=OLD.digest AND role<>'manifest');
 END;
 

@@ -5,28 +5,13 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "imagestore/tar_fields.hpp"
 
 namespace lighterd::imagestore {
 namespace {
 
 using base::Error;
 using base::ErrorCode;
-
-struct Field {
-  std::size_t offset;
-  std::size_t length;
-};
-
-constexpr Field kName{0, 100};
-constexpr Field kSize{124, 12};
-constexpr Field kChecksum{148, 8};
-constexpr Field kType{156, 1};
-constexpr Field kLinkName{157, 100};
-constexpr Field kMagic{257, 8};  // with the version
-constexpr Field kPrefix{345, 155};
-// Where star keeps times behind a shorter prefix.
-constexpr Field kStarTimes{345 + 131, 24};
-constexpr Field kStarTrailer{508, 4};
 
 [[noreturn]] void refuse_header(const std::string& why) {
   // Docker's word for what is no archive comes first.
@@ -37,11 +22,11 @@ constexpr Field kStarTrailer{508, 4};
   throw Error(ErrorCode::kDataLoss, "unexpected EOF: invalid PAX header: " + why);
 }
 
-std::string_view field(std::string_view block, Field field) {
-  return block.substr(field.offset, field.length);
+std::string_view field(std::string_view block, const tar::Field& field) {
+  return block.substr(field.offset, field.bytes);
 }
 
-std::string text_field(std::string_view block, Field of) {
+std::string text_field(std::string_view block, const tar::Field& of) {
   const std::string_view bytes = field(block, of);
   return std::string(bytes.substr(0, bytes.find('\0')));
 }
@@ -81,23 +66,23 @@ void check_checksum(std::string_view block) {
   std::int64_t unsigned_sum = 0;
   std::int64_t signed_sum = 0;
   for (std::size_t i = 0; i < block.size(); ++i) {
-    const bool is_checksum = i >= kChecksum.offset && i < kChecksum.offset + kChecksum.length;
+    const bool is_checksum = i >= tar::kChecksum.offset && i < tar::kChecksum.offset + tar::kChecksum.bytes;
     const char c = is_checksum ? ' ' : block[i];
     unsigned_sum += static_cast<unsigned char>(c);
     signed_sum += static_cast<signed char>(c);
   }
-  const std::int64_t stated = parse_octal(field(block, kChecksum));
+  const std::int64_t stated = parse_octal(field(block, tar::kChecksum));
   if (stated != unsigned_sum && stated != signed_sum) refuse_header("wrong checksum");
 }
 
 // Some readers take the prefix whatever the magic says, others take GNU's and star's times for a part of it.
 std::string prefix_of(std::string_view block) {
-  const std::string_view magic = field(block, kMagic);
+  const std::string_view magic = field(block, tar::kMagic);
   const bool is_ustar = magic.starts_with(std::string_view("ustar\0", 6));
-  if (!is_ustar && !is_empty(field(block, kPrefix))) refuse_header("a prefix that its format does not have");
-  if (is_ustar && field(block, kStarTrailer).starts_with("tar") && !is_empty(field(block, kStarTimes)))
+  if (!is_ustar && !is_empty(field(block, tar::kPrefix))) refuse_header("a prefix that its format does not have");
+  if (is_ustar && field(block, tar::kStarTrailer).starts_with("tar") && !is_empty(field(block, tar::kStarTimes)))
     refuse_header("the format of star");
-  return text_field(block, kPrefix);
+  return text_field(block, tar::kPrefix);
 }
 
 std::int64_t parse_pax_size(std::string_view value) {
@@ -136,10 +121,10 @@ bool is_zero_block(base::Bytes block) {
 TarHeader parse_tar_header(base::Bytes bytes) {
   const std::string_view block = base::as_text(bytes);
   check_checksum(block);
-  TarHeader header{.name = text_field(block, kName),
-                   .link_target = text_field(block, kLinkName),
-                   .size_bytes = parse_number(field(block, kSize)),
-                   .type = field(block, kType)[0]};
+  TarHeader header{.name = text_field(block, tar::kName),
+                   .link_target = text_field(block, tar::kLinkName),
+                   .size_bytes = parse_number(field(block, tar::kSize)),
+                   .type = field(block, tar::kType)[0]};
   if (header.type == '\0') header.type = '0';
   // GNU keeps the map of such a file where others have the prefix.
   if (header.type == 'S') throw Error(ErrorCode::kNotImplemented, "archive: sparse files are not supported");

@@ -10,10 +10,11 @@
 #include <string_view>
 
 #include "base/stream.hpp"
+#include "imagestore/tar_fields.hpp"
 
 namespace lighterd::imagestore {
 
-inline constexpr std::size_t kTarBlockBytes = 512;
+inline constexpr std::size_t kTarBlockBytes = tar::kBlockBytes;
 inline constexpr std::size_t kMaxTarNameBytes = 4096;
 
 struct TarHeader {

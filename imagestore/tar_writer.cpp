@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "imagestore/tar_fields.hpp"
 
 namespace lighterd::imagestore {
 namespace {
@@ -13,41 +14,24 @@ namespace {
 using base::Error;
 using base::ErrorCode;
 
-constexpr std::size_t kBlockBytes = 512;
 constexpr std::int64_t kMaxOctalSize = (std::int64_t{1} << 33) - 1;  // eleven digits
 constexpr std::size_t kJoinedBytes = std::size_t{16} * 1024;
 
-// POSIX.1-2001, ustar interchange format.
-struct Field {
-  std::size_t offset;
-  std::size_t bytes;
-};
-constexpr Field kName = {0, 100};
-constexpr Field kMode = {100, 8};
-constexpr Field kOwner = {108, 8};
-constexpr Field kGroup = {116, 8};
-constexpr Field kSize = {124, 12};
-constexpr Field kTime = {136, 12};
-constexpr Field kChecksum = {148, 8};
-constexpr Field kType = {156, 1};
-constexpr Field kMagic = {257, 8};
-constexpr Field kMajor = {329, 8};
-constexpr Field kMinor = {337, 8};
-constexpr Field kPrefix = {345, 155};
-
 class Header {
  public:
-  void set_text(const Field& field, std::string_view text) { text.copy(block_.data() + field.offset, field.bytes); }
+  void set_text(const tar::Field& field, std::string_view text) {
+    text.copy(block_.data() + field.offset, field.bytes);
+  }
 
-  void set_octal(const Field& field, std::int64_t value) { set_digits(field.offset, field.bytes - 1, value); }
+  void set_octal(const tar::Field& field, std::int64_t value) { set_digits(field.offset, field.bytes - 1, value); }
 
   // The sum of the bytes with the field itself as spaces.
   void set_checksum() {
-    set_text(kChecksum, "        ");
+    set_text(tar::kChecksum, "        ");
     unsigned sum = 0;
     for (const char c : block_) sum += static_cast<unsigned char>(c);
-    set_digits(kChecksum.offset, kChecksum.bytes - 2, sum);
-    block_[kChecksum.offset + kChecksum.bytes - 2] = '\0';
+    set_digits(tar::kChecksum.offset, tar::kChecksum.bytes - 2, sum);
+    block_[tar::kChecksum.offset + tar::kChecksum.bytes - 2] = '\0';
   }
 
   std::string_view text() const { return {block_.data(), block_.size()}; }
@@ -57,7 +41,7 @@ class Header {
     for (std::size_t i = count; i-- > 0; value /= 8) block_[offset + i] = static_cast<char>('0' + value % 8);
   }
 
-  std::array<char, kBlockBytes> block_{};
+  std::array<char, tar::kBlockBytes> block_{};
 };
 
 struct SplitName {
@@ -66,9 +50,9 @@ struct SplitName {
 };
 
 std::optional<SplitName> split_name(std::string_view name) {
-  if (name.size() <= kName.bytes) return SplitName{{}, name};
+  if (name.size() <= tar::kName.bytes) return SplitName{{}, name};
   for (std::size_t slash = name.find('/'); slash < name.size() - 1; slash = name.find('/', slash + 1))
-    if (slash <= kPrefix.bytes && name.size() - slash - 1 <= kName.bytes)
+    if (slash <= tar::kPrefix.bytes && name.size() - slash - 1 <= tar::kName.bytes)
       return SplitName{name.substr(0, slash), name.substr(slash + 1)};
   return std::nullopt;
 }
@@ -82,7 +66,7 @@ std::string pax_record(std::string_view key, std::string_view value) {
 }
 
 std::size_t padding_of(std::int64_t bytes) {
-  return (kBlockBytes - static_cast<std::size_t>(bytes) % kBlockBytes) % kBlockBytes;
+  return (tar::kBlockBytes - static_cast<std::size_t>(bytes) % tar::kBlockBytes) % tar::kBlockBytes;
 }
 
 }  // namespace
@@ -121,15 +105,16 @@ void TarWriter::add_pax_records(const Member& member, std::string_view records) 
 void TarWriter::add_header(const Member& member) {
   Header header;
   // Where the PAX records have the whole name, this one is for readers that know none.
-  const SplitName split = split_name(member.name).value_or(SplitName{{}, member.name.substr(0, kName.bytes)});
-  header.set_text(kName, split.name);
-  header.set_text(kPrefix, split.prefix);
-  header.set_octal(kMode, member.mode);
-  for (const Field& zero : {kOwner, kGroup, kTime, kMajor, kMinor}) header.set_octal(zero, 0);
-  header.set_octal(kSize, member.size_bytes > kMaxOctalSize ? 0 : member.size_bytes);
+  const SplitName split = split_name(member.name).value_or(SplitName{{}, member.name.substr(0, tar::kName.bytes)});
+  header.set_text(tar::kName, split.name);
+  header.set_text(tar::kPrefix, split.prefix);
+  header.set_octal(tar::kMode, member.mode);
+  for (const tar::Field& zero : {tar::kOwner, tar::kGroup, tar::kTime, tar::kMajor, tar::kMinor})
+    header.set_octal(zero, 0);
+  header.set_octal(tar::kSize, member.size_bytes > kMaxOctalSize ? 0 : member.size_bytes);
   const char type = static_cast<char>(member.type);
-  header.set_text(kType, {&type, 1});
-  header.set_text(kMagic, std::string_view("ustar\00000", 8));
+  header.set_text(tar::kType, {&type, 1});
+  header.set_text(tar::kMagic, std::string_view("ustar\00000", 8));
   header.set_checksum();
   emit(base::as_bytes(header.text()));
 }
@@ -144,7 +129,7 @@ void TarWriter::write(base::Bytes content) {
 
 void TarWriter::finish() {
   if (left_bytes_ != 0) throw Error(ErrorCode::kInternal, "a tar member is shorter than announced");
-  const std::string end(2 * kBlockBytes, '\0');
+  const std::string end(2 * tar::kBlockBytes, '\0');
   emit(base::as_bytes(end));
   flush();
 }

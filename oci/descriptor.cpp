@@ -74,6 +74,18 @@ std::map<std::string, std::string> find_string_map(const Json& object, std::stri
   return values;
 }
 
+// Of either kind, with the platform as that kind has it.
+template <typename Object, typename MakePlatform>
+Object make_object(const Descriptor& descriptor, MakePlatform make_platform) {
+  Object object = {
+      {"mediaType", descriptor.media_type}, {"digest", descriptor.digest.to_string()}, {"size", descriptor.size_bytes}};
+  if (!descriptor.urls.empty()) object["urls"] = descriptor.urls;
+  if (!descriptor.annotations.empty()) object["annotations"] = descriptor.annotations;
+  if (descriptor.platform) object["platform"] = make_platform(*descriptor.platform);
+  if (!descriptor.artifact_type.empty()) object["artifactType"] = descriptor.artifact_type;
+  return object;
+}
+
 }  // namespace
 
 Descriptor descriptor_from_json(const Json& object) {
@@ -94,23 +106,12 @@ Descriptor descriptor_from_json(const Json& object) {
 }
 
 Json to_json(const Descriptor& descriptor) {
-  Json object = {
-      {"mediaType", descriptor.media_type}, {"digest", descriptor.digest.to_string()}, {"size", descriptor.size_bytes}};
-  if (!descriptor.urls.empty()) object["urls"] = descriptor.urls;
-  if (!descriptor.annotations.empty()) object["annotations"] = descriptor.annotations;
-  if (descriptor.platform) object["platform"] = to_json(*descriptor.platform);
-  if (!descriptor.artifact_type.empty()) object["artifactType"] = descriptor.artifact_type;
-  return object;
+  return make_object<Json>(descriptor, [](const Platform& platform) { return to_json(platform); });
 }
 
 nlohmann::ordered_json to_ordered_json(const Descriptor& descriptor) {
-  nlohmann::ordered_json object = {
-      {"mediaType", descriptor.media_type}, {"digest", descriptor.digest.to_string()}, {"size", descriptor.size_bytes}};
-  if (!descriptor.urls.empty()) object["urls"] = descriptor.urls;
-  if (!descriptor.annotations.empty()) object["annotations"] = descriptor.annotations;
-  if (descriptor.platform) object["platform"] = to_ordered_json(*descriptor.platform);
-  if (!descriptor.artifact_type.empty()) object["artifactType"] = descriptor.artifact_type;
-  return object;
+  return make_object<nlohmann::ordered_json>(descriptor,
+                                             [](const Platform& platform) { return to_ordered_json(platform); });
 }
 
 EntryKind entry_kind(const Descriptor& entry) {

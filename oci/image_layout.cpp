@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "oci/docker_archive.hpp"
 #include "oci/json_keys.hpp"
+#include "oci/new_name.hpp"
 
 namespace lighterd::oci {
 namespace {
@@ -42,6 +43,11 @@ std::vector<Descriptor> parse_layout_index(std::string_view bytes) {
   const Json root = base::parse_json(bytes, "index.json", {.max_bytes = kMaxArchiveDocumentBytes});
   try {
     refuse_case_variants(root, {"schemaVersion", "mediaType", "manifests", "config", "layers"});
+    if (base::find_integer(root, "schemaVersion").value_or(2) != 2)
+      throw Error(ErrorCode::kInvalidArgument, "unsupported schemaVersion");
+    const std::string type = base::find_string(root, "mediaType").value_or("");
+    if (!type.empty() && !media_type::is_index(type))
+      throw Error(ErrorCode::kInvalidArgument, "unsupported media type: " + base::printable(type, 256));
     if (root.contains("config") || root.contains("layers"))
       throw Error(ErrorCode::kInvalidArgument, "expected index but found manifest");
     std::vector<Descriptor> entries;
@@ -65,7 +71,7 @@ std::optional<Reference> find_layout_name(const Descriptor& entry) {
              given.find_first_of(":@") != std::string::npos) {
     name = find_reference(given);
   }
-  if (!name) return std::nullopt;
+  if (!name || reads_as_id(*name)) return std::nullopt;
   if (name->tag()) return Reference(name->repository(), name->tag());
   if (!name->digest()) return name->with_default_tag();
   return name->digest() == entry.digest ? name : std::nullopt;

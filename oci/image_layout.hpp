@@ -19,7 +19,7 @@ std::vector<Descriptor> parse_layout_index(std::string_view bytes);
 
 // What an entry of index.json is called: io.containerd.image.name, else org.opencontainers.image.ref.name if that has a
 // name and a tag; a lone tag such as "latest" names nothing. With a tag, or the digest of the entry. Names that are not
-// valid are none.
+// valid, or that read as an ID, are none.
 std::optional<Reference> find_layout_name(const Descriptor& entry);
 
 }  // namespace lighterd::oci

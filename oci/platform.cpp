@@ -335,6 +335,14 @@ std::string detect_amd64_variant() {
 }
 #endif
 
+// In either kind of object.
+template <typename Object>
+void add_details(const Platform& platform, Object& object) {
+  if (!platform.os_version.empty()) object["os.version"] = platform.os_version;
+  if (!platform.os_features.empty()) object["os.features"] = platform.os_features;
+  if (!platform.variant.empty()) object["variant"] = platform.variant;
+}
+
 }  // namespace
 
 std::string arm_variant_of(std::string_view cpuinfo) {
@@ -445,17 +453,13 @@ Json to_json(const Platform& platform) {
   Json object = Json::object();
   if (!platform.architecture.empty()) object["architecture"] = platform.architecture;
   if (!platform.os.empty()) object["os"] = platform.os;
-  if (!platform.os_version.empty()) object["os.version"] = platform.os_version;
-  if (!platform.os_features.empty()) object["os.features"] = platform.os_features;
-  if (!platform.variant.empty()) object["variant"] = platform.variant;
+  add_details(platform, object);
   return object;
 }
 
 nlohmann::ordered_json to_ordered_json(const Platform& platform) {
   nlohmann::ordered_json object = {{"architecture", platform.architecture}, {"os", platform.os}};
-  if (!platform.os_version.empty()) object["os.version"] = platform.os_version;
-  if (!platform.os_features.empty()) object["os.features"] = platform.os_features;
-  if (!platform.variant.empty()) object["variant"] = platform.variant;
+  add_details(platform, object);
   return object;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The events of images as dockerd words them: who the actor is, and which attributes it has (engine-api.md section 7).
-// Each is called after the change it tells of was committed.
+// Each is called after the change it tells of was committed; an event that cannot be made is logged, never thrown.
 #pragma once
 
 #include <string_view>

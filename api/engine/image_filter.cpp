@@ -7,6 +7,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "oci/manifest.hpp"
 
 namespace lighterd::api {
 
@@ -77,7 +78,7 @@ bool ImageFilter::matches_reference(const oci::Reference& name) const {
 
 bool ImageFilter::matches_labels(const ImageRecord& image) const {
   if (labels_.empty()) return true;
-  const base::Json labels = base::parse_json(image.labels_json, "labels");
+  const base::Json labels = base::parse_json(image.labels_json, "labels", {.max_bytes = oci::kMaxConfigBytes});
   return std::ranges::all_of(labels_, [&](const Label& label) {
     const auto found = labels.find(label.name);
     const bool matches = found != labels.end() && (!label.value || *found == *label.value);

@@ -57,10 +57,12 @@ void drop_rest(base::Source& body) noexcept {
 
 void load(EngineCall& call, const imagestore::LoadOptions& options, JsonMessageStream& stream) {
   imagestore::ImageLoader loader(call.services.content, call.services.images);
-  for (const auto& image : loader.load(*call.request.body, options, call.request.stop)) {
+  const auto images = loader.load(*call.request.body, options, call.request.stop);
+  // First, and all of them: the client may be gone.
+  for (const auto& image : images) add_image_event(call, "load", image.id);
+  for (const auto& image : images) {
     if (call.subject.empty()) call.subject = image.name ? image.name->familiar() : image.id.to_string();
     tell(image, stream);
-    add_image_event(call, "load", image.id);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "oci/new_name.hpp"
 
 namespace lighterd::api {
 
@@ -59,8 +60,7 @@ std::optional<oci::Reference> find_new_name(const Parameters& parameters) {
   if (repository.empty()) return std::nullopt;
   const oci::Reference reference = oci::parse_reference(repository);
   if (reference.digest()) throw Error(ErrorCode::kInvalidArgument, "cannot import digest reference");
-  if (reference.repository().familiar() == "sha256")
-    throw Error(ErrorCode::kInvalidArgument, "refusing to create an ambiguous tag using digest algorithm as name");
+  oci::check_new_name(reference);
   const std::string tag = get_text(parameters, "tag");
   return tag.empty() ? reference.with_default_tag() : reference.with_tag(tag);
 }

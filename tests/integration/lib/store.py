@@ -90,10 +90,11 @@ def _check_files(index: sqlite3.Connection, data_root: Path) -> None:
 
 
 def _check_images(index: sqlite3.Connection) -> None:
-    """The manifest that an image shows is here with its config and all of its layers; it shows one if it has one."""
+    """The manifest that an image shows is here with its config and every layer that may be passed on; it shows one if
+    it has one."""
     missing = index.execute("""
         SELECT image.digest, link.role, link.child FROM image JOIN link ON link.parent=image.manifest
-        WHERE link.role IN ('config', 'layer') AND NOT EXISTS(SELECT 1 FROM blob WHERE blob.digest=link.child)
+        WHERE link.role IN ('config', 'layer') AND NOT link.is_foreign AND NOT EXISTS(SELECT 1 FROM blob WHERE blob.digest=link.child)
     """).fetchall()
     assert missing == [], "images that are visible but not complete"
     hidden = index.execute("""
@@ -103,13 +104,14 @@ def _check_images(index: sqlite3.Connection) -> None:
     assert hidden == [], "images that do not show a platform that is here"
     counted = index.execute("""
         SELECT digest FROM manifest WHERE missing<>(SELECT count(DISTINCT child) FROM link
-            WHERE parent=manifest.digest AND role<>'manifest' AND child NOT IN (SELECT digest FROM blob))
+            WHERE parent=manifest.digest AND role<>'manifest' AND NOT is_foreign AND child NOT IN (SELECT digest FROM blob))
     """).fetchall()
     assert counted == [], "manifests that miss something else than they say"
     unverified = index.execute("""
         SELECT image.digest, link.child FROM image JOIN manifest ON manifest.digest=image.manifest
         JOIN link ON link.parent=image.manifest
-        WHERE manifest.kind='image' AND link.role='layer' AND NOT EXISTS(SELECT 1 FROM layer WHERE digest=link.child)
+        WHERE manifest.kind='image' AND link.role='layer' AND link.child IN (SELECT digest FROM blob)
+            AND NOT EXISTS(SELECT 1 FROM layer WHERE digest=link.child)
     """).fetchall()
     assert unverified == [], "layers without a diff ID"
 

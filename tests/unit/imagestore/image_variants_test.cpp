@@ -239,7 +239,8 @@ TEST_F(ImageVariantsTest, AStoreOfTheFirstSchemaLearnsAllOfIt) {
   store_.execute(
       "DROP TRIGGER blob_arrives; DROP TRIGGER blob_goes; DROP INDEX link_by_described;"
       "ALTER TABLE link DROP COLUMN entry; ALTER TABLE link DROP COLUMN platform;"
-      "ALTER TABLE link DROP COLUMN described; ALTER TABLE manifest DROP COLUMN content_size;"
+      "ALTER TABLE link DROP COLUMN described; ALTER TABLE link DROP COLUMN is_foreign;"
+      "ALTER TABLE manifest DROP COLUMN content_size;"
       "ALTER TABLE manifest DROP COLUMN missing; PRAGMA user_version=1;");
   store_.reopen();
   const auto after = entries("app:1");
