@@ -169,11 +169,6 @@ def test_disk_usage_is_what_is_on_the_disk(daemon: Daemon, api: Api, pair: tuple
 
 # ---- clients --------------------------------------------------------------------------------------------------------
 
-@pytest.fixture(params=["docker", "docker-20.10"])
-def any_cli(request: pytest.FixtureRequest, daemon: Daemon, folder: Path) -> DockerCli:
-    return DockerCli(daemon.host, folder / "docker-config", request.param)
-
-
 def test_docker_system_df(any_cli: DockerCli, api: Api, pair: tuple[str, str]) -> None:
     for name in pair:
         api.pull_well(name)
