@@ -23,6 +23,8 @@ SIZE_KEYS = {"Size", "VirtualSize", "LayersSize", "SpaceReclaimed", "SharedSize"
 TIME_KEYS = {"time", "timeNano", "LastTagTime", "SystemTime"}
 TRANSIENT = {"Downloading", "Extracting", "Waiting", "Verifying Checksum", "Download complete", "Pulling fs layer",
              "Preparing", "Pushing", "Loading layer", "Importing"}
+# One request makes several, by the order of a map, of ports, or of a registry's list of tags.
+UNORDERED_EVENTS = {"pull", "save", "untag"}
 RECENT_SECONDS = 600
 PING_HEADERS = ("Api-Version", "Builder-Version", "Cache-Control", "Docker-Experimental", "Ostype", "Pragma", "Server",
                 "Swarm")
@@ -83,8 +85,10 @@ def _normalise_json(value: Any, names: Names, key: str = "") -> Any:
         return {names.replace(inner): _normalise_json(item, names, inner) for inner, item in value.items()}
     if isinstance(value, list):
         items = [_normalise_json(item, names, key) for item in value]
-        # Images of the same second have no order.
-        return sorted(items, key=lambda item: json.dumps(item["RepoTags"])) if _are_images(items) else items
+        # Images of the same second have no order, and names go by the ports of their registries.
+        if _are_images(items):
+            return sorted(items, key=lambda item: json.dumps(item["RepoTags"]))
+        return _sort_removals(items) if _are_removals(items) else items
     if key in TIME_KEYS and value:
         return "<time>"
     if key == "Created" and _is_recent(value):
@@ -107,6 +111,22 @@ def _is_recent(created: Any) -> bool:
 
 def _are_images(items: list) -> bool:
     return bool(items) and all(isinstance(item, dict) and "RepoTags" in item for item in items)
+
+
+def _are_removals(items: list) -> bool:
+    return bool(items) and all(isinstance(item, dict) and item.keys() <= {"Untagged", "Deleted"} for item in items)
+
+
+def _sort_removals(items: list[dict]) -> list[dict]:
+    """By image, which is its names and then what is deleted of it; only the names within and the images are sorted."""
+    images: list[list[dict]] = []
+    for item in items:
+        if not images or "Untagged" in item and "Deleted" in images[-1][-1]:
+            images.append([])
+        images[-1].append(item)
+    in_order = [[*sorted((item for item in image if "Untagged" in item), key=json.dumps),
+                 *(item for item in image if "Deleted" in item)] for image in images]
+    return [item for image in sorted(in_order, key=json.dumps) for item in image]
 
 
 def _shape(value: Any) -> Any:
@@ -137,6 +157,8 @@ def _summarise_events(records: list[dict], names: Names) -> dict:
     lines = [" ".join([event["Action"], event["Actor"]["ID"], *(f"{key}={value}" for key, value in
                                                                sorted(event["Actor"]["Attributes"].items()))])
              for event in events]
+    if all(event["Action"] in UNORDERED_EVENTS for event in events):
+        lines.sort()
     return {"fields": sorted({key for event in events for key in event}), "events": lines}
 
 

@@ -15,7 +15,7 @@ sys.path[:0] = [str(FOLDER), str(FOLDER.parent / "support")]
 
 from lib.api import Api  # noqa: E402
 from lib.daemon import Daemon  # noqa: E402
-from lib.docker_cli import DockerCli  # noqa: E402
+from lib.docker_cli import PROGRAMS, DockerCli, is_debians_again  # noqa: E402
 from lib.docker_registry import DockerRegistry, make_htpasswd_auth  # noqa: E402
 from lib.dockerd import Dockerd, DockerdUnavailable  # noqa: E402
 from lib.fault_registry import FaultRegistry  # noqa: E402
@@ -92,6 +92,19 @@ def api(daemon: Daemon) -> Api:
 @pytest.fixture
 def cli(daemon: Daemon, folder: Path) -> DockerCli:
     return DockerCli(daemon.host, folder / "docker-config")
+
+
+@pytest.fixture(params=PROGRAMS)
+def any_docker(request: pytest.FixtureRequest) -> str:
+    """The name of a docker command; each runs once."""
+    if is_debians_again(request.param):
+        pytest.skip(f"no {request.param} other than Debian's, which is shown as itself")
+    return request.param
+
+
+@pytest.fixture
+def any_cli(any_docker: str, daemon: Daemon, folder: Path) -> DockerCli:
+    return DockerCli(daemon.host, folder / "docker-config", any_docker)
 
 
 def _serve(registry: DockerRegistry) -> Iterator[DockerRegistry]:

@@ -2,6 +2,7 @@
 """What every client of the Engine API does with images, done by each of them."""
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,25 +15,29 @@ from lib.archives import make_archive
 from lib.engine_archives import Archive, docker_archive, load_well
 from lib.clients import CliClient, Client, ClientUnavailable, NodeClient, PythonClient
 from lib.daemon import Daemon
+from lib.docker_cli import PROGRAMS
 from lib.docker_registry import PASSWORD, USER, DockerRegistry
 from lib.samples import make_small_image
 from lib.search_index import SearchIndex
 
 SMALL = make_small_image("matrix")
 
-# docker-20.10 is Debian's, docker is whatever the machine has.
 CLIENTS: dict[str, Callable[[str, Path], Client]] = {
-    "docker-20.10": lambda host, folder: CliClient(host, folder, "docker-20.10"),
-    "docker": lambda host, folder: CliClient(host, folder, "docker"),
+    **{program: functools.partial(CliClient, program=program) for program in PROGRAMS},
     "python3-docker": lambda host, _: PythonClient(host),
     "dockerode": lambda host, _: NodeClient(host),
 }
 
 
 @pytest.fixture(params=CLIENTS)
-def client(request: pytest.FixtureRequest, daemon: Daemon, folder: Path) -> Iterator[Client]:
+def client_name(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def client(client_name: str, daemon: Daemon, folder: Path) -> Iterator[Client]:
     try:
-        client = CLIENTS[request.param](daemon.host, folder)
+        client = CLIENTS[client_name](daemon.host, folder)
     except ClientUnavailable as error:
         pytest.skip(str(error))
     yield client
@@ -63,8 +68,8 @@ def test_list_and_tag(client: Client, here: str) -> None:
     assert client.find_id(here) == client.find_id("there:2")
 
 
-def test_push(client: Client, small: str, second_registry: DockerRegistry) -> None:
-    target = f"{second_registry.host}/matrix/{type(client).__name__.lower()}:1"
+def test_push(client: Client, client_name: str, small: str, second_registry: DockerRegistry) -> None:
+    target = f"{second_registry.host}/matrix/{client_name}:1"  # nobody else's, so that nothing is there before
     client.pull(small)
     client.tag(small, target)
     client.push(target)

@@ -227,11 +227,6 @@ def test_a_listener_that_does_not_read_costs_no_memory(daemon: Daemon, api: Api,
 
 # ---- clients --------------------------------------------------------------------------------------------------------
 
-@pytest.fixture(params=["docker", "docker-20.10"])
-def any_cli(request: pytest.FixtureRequest, daemon: Daemon, folder: Path) -> DockerCli:
-    return DockerCli(daemon.host, folder / "docker-config", request.param)
-
-
 def test_docker_events_replayed(any_cli: DockerCli, api: Api, name: str) -> None:
     api.pull_well(name)
     api.post(f"/images/{name}/tag", {"repo": "mine"})

@@ -514,28 +514,28 @@ def test_a_client_that_leaves_in_the_middle(daemon: Daemon) -> None:
     load_well(daemon.api, archive, TAG)
 
 
-def test_the_end_of_the_daemon_in_the_middle(daemon: Daemon) -> None:
+def kill(daemon: Daemon) -> None:
+    daemon.kill()
+
+
+def stop(daemon: Daemon) -> None:
+    daemon.terminate(signal.SIGTERM)
+    assert daemon.wait() == 0
+    assert list_temporaries(daemon.data_root) == [], "it leaves nothing to clean up"
+
+
+@pytest.mark.parametrize("end", [kill, stop])
+def test_the_end_of_the_daemon_in_the_middle(daemon: Daemon, end: Callable[[Daemon], None]) -> None:
     _, archive = big_archive()
     connection = start_load(daemon.api, archive, 5_000_000)
     wait_until(lambda: list_temporaries(daemon.data_root), "a member is being written")
-    daemon.kill()
+    end(daemon)
     connection.close()
     daemon.start()
     assert list_temporaries(daemon.data_root) == []
     assert list_everything(daemon.api) == []
     assert list_files(daemon.data_root) == {}
     load_well(daemon.api, archive, TAG)
-
-
-def test_a_stop_of_the_daemon_ends_a_load(daemon: Daemon) -> None:
-    _, archive = big_archive()
-    connection = start_load(daemon.api, archive, 5_000_000)
-    wait_until(lambda: list_temporaries(daemon.data_root), "a member is being written")
-    daemon.terminate(signal.SIGTERM)
-    assert daemon.wait() == 0
-    connection.close()
-    assert list_temporaries(daemon.data_root) == []
-    daemon.start()
 
 
 def test_what_was_acknowledged_survives_the_daemon(daemon: Daemon) -> None:

@@ -120,11 +120,6 @@ def test_passwords_are_nowhere_in_the_log(daemon: Daemon, api: Api, registry_htp
 
 # ---- clients --------------------------------------------------------------------------------------------------------
 
-@pytest.fixture(params=["docker", "docker-20.10"])
-def any_cli(request: pytest.FixtureRequest, daemon: Daemon, folder: Path) -> DockerCli:
-    return DockerCli(daemon.host, folder / "docker-config", request.param)
-
-
 @pytest.mark.parametrize("kind", ["registry_htpasswd", "registry_token"])
 def test_docker_login_pull_logout(any_cli: DockerCli, request: pytest.FixtureRequest, kind: str) -> None:
     registry: DockerRegistry = request.getfixturevalue(kind)

@@ -186,6 +186,7 @@ def test_what_is_here_of_an_index_is_pushed_in_its_place(cli: DockerCli, api: Ap
 
 def test_a_push_does_not_guess_between_platforms(cli: DockerCli, api: Api, registry: DockerRegistry,
                                                  second_registry: DockerRegistry) -> None:
+    need_flag(cli, "push", flag="--platform")
     layer = make_layer({"file": "guess"})
     platforms = ("linux/riscv64", "linux/s390x", "linux/ppc64le")
     name = registry.add(make_index([make_image([layer], each) for each in platforms]), "platforms/guess", "1")
@@ -211,6 +212,7 @@ def test_a_platform_that_is_two_manifests_is_a_conflict(api: Api, registry: Dock
 # ---- look -----------------------------------------------------------------------------------------------------------
 
 def test_tree_of_a_part_and_of_the_whole(cli: DockerCli, api: Api, app: str) -> None:
+    need_flag(cli, "image", "ls", flag="--tree")
     api.pull_well(app, platform="linux/arm64")
     rename(api, app, "tree:1")
     rows = tree(cli)
@@ -226,6 +228,7 @@ def test_tree_of_a_part_and_of_the_whole(cli: DockerCli, api: Api, app: str) -> 
 
 
 def test_tree_of_an_image_without_index(cli: DockerCli, api: Api, registry: DockerRegistry) -> None:
+    need_flag(cli, "image", "ls", flag="--tree")
     image = make_image([make_layer({"file": "x"})], "linux/arm64/v8")
     name = registry.add(image, "platforms/single", "1")
     cli.ok("pull", name)
@@ -236,6 +239,7 @@ def test_tree_of_an_image_without_index(cli: DockerCli, api: Api, registry: Dock
 
 
 def test_inspect_of_each_platform(cli: DockerCli, api: Api, app: str) -> None:
+    need_flag(cli, "image", "inspect", flag="--platform")
     pull_all(api, app)
     for platform, image in (("linux/amd64", AMD64), ("linux/arm64", ARM64), ("linux/arm/v7", ARM)):
         [shown] = cli.json("image", "inspect", "--platform", platform, app)
@@ -262,6 +266,7 @@ def test_python_docker_pulls_platforms_side_by_side(daemon: Daemon, api: Api, ap
 # ---- remove ---------------------------------------------------------------------------------------------------------
 
 def test_rmi_of_a_platform(cli: DockerCli, api: Api, daemon: Daemon, app: str) -> None:
+    need_flag(cli, "rmi", flag="--platform")
     pull_all(api, app)
     assert "Content will be removed from all images referencing this variant. Use \u2014-force to force delete." in (
         cli.fails("rmi", "--platform", "linux/arm64", app))
@@ -277,6 +282,7 @@ def test_rmi_of_a_platform(cli: DockerCli, api: Api, daemon: Daemon, app: str) -
 
 
 def test_rmi_of_a_platform_takes_it_from_every_image(cli: DockerCli, api: Api, registry: DockerRegistry, app: str) -> None:
+    need_flag(cli, "rmi", flag="--platform")
     other = registry.add(make_index([ARM64, make_image([make_layer({"f": "other"})], "linux/amd64")]), "platforms/other", "1")
     pull_all(api, app)
     for platform in ("linux/arm64", "linux/amd64"):
@@ -286,6 +292,7 @@ def test_rmi_of_a_platform_takes_it_from_every_image(cli: DockerCli, api: Api, r
 
 
 def test_an_image_without_platforms_stays_until_its_name_goes(cli: DockerCli, api: Api, daemon: Daemon, app: str) -> None:
+    need_flag(cli, "rmi", flag="--platform")
     api.pull_well(app, platform="linux/arm64")
     cli.ok("rmi", "-f", "--platform", "linux/arm64", app)
     [item] = api.get("/images/json").json()
@@ -315,6 +322,11 @@ def test_attestations_of_a_platform(api: Api, registry: DockerRegistry) -> None:
 
 
 # ---- helpers --------------------------------------------------------------------------------------------------------
+
+def need_flag(cli: DockerCli, *command: str, flag: str) -> None:
+    if not cli.has_flag(*command, flag=flag):
+        pytest.skip(f"this docker CLI has no `docker {' '.join(command)} {flag}`")
+
 
 def pull_all(api: Api, name: str) -> None:
     for platform in ("linux/amd64", "linux/arm64", "linux/arm/v7"):

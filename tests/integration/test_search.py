@@ -170,9 +170,8 @@ def test_a_bad_address_of_the_index_is_said_at_the_start(make_daemon: Callable[.
 
 # ---- clients --------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("program", ["docker", "docker-20.10"])
-def test_docker_search(searcher: Daemon, folder, program: str) -> None:
-    cli = DockerCli(searcher.host, folder / "docker-config", program)
+def test_docker_search(searcher: Daemon, folder, any_docker: str) -> None:
+    cli = DockerCli(searcher.host, folder / "docker-config", any_docker)
     lines = cli.ok("search", "nginx").lines
     assert lines[0].split()[:3] == ["NAME", "DESCRIPTION", "STARS"]
     assert [line.split()[0] for line in lines[1:]] == ["nginx", "team/nginx", "other/nginx"]

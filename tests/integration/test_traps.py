@@ -103,7 +103,7 @@ def tag(api: Api, source: str, repo: str, name: str | None = None) -> Answer:
 
 @pytest.mark.parametrize("target, body", [
     ("/images/create?fromImage={small}", b""), ("/images/{small}/push", b""), ("/images/load", b"no archive"),
-    ("/images/create?fromSrc=-&repo=imported", b"no archive"), ("/events", None)])
+    ("/images/create?fromSrc=-&repo=imported", make_archive([("a", b"b")])), ("/events", None)])
 def test_trap_01_streams_are_chunked(api: Api, small: str, target: str, body: bytes | None) -> None:
     api.pull_well(small)
     method, length = ("GET", "") if body is None else ("POST", f"Content-Length: {len(body)}\r\n")
@@ -111,9 +111,6 @@ def test_trap_01_streams_are_chunked(api: Api, small: str, target: str, body: by
     with api.connect() as connection:
         connection.sendall(request)
         head = read_head(connection)  # of /events too, where nothing ever happens
-    if "fromSrc" in target:  # nothing was sent before the failure
-        assert not head[0].endswith("200 ok")
-        return
     assert head[0] == "http/1.1 200 ok"
     assert "transfer-encoding: chunked" in head
     assert not [line for line in head if line.startswith("content-length")]
@@ -615,8 +612,8 @@ def test_trap_37_operations_at_the_same_time(api: Api, daemon: Daemon, fault_reg
     stall.wait_reached()
     # The layer that the pull counts on belongs to nobody else any more.
     assert api.delete(f"/images/{fault_registry.host}/traps/here:latest").status == 200
-    prunes = [api.post("/images/prune", {"filters": '{"dangling":["false"]}'}).status for _ in range(3)]
-    assert set(prunes) <= {200, 409}
+    pruned = api.post("/images/prune", {"filters": '{"dangling":["false"]}'})
+    assert (pruned.status, pruned.json()["SpaceReclaimed"]) == (200, 0), "the pull holds what nobody else has"
     stall.release()
     for stream in streams:
         assert "Status: " in list(stream.records())[-1]["status"]

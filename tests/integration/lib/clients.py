@@ -10,7 +10,7 @@ from pathlib import Path
 
 import docker
 
-from lib.docker_cli import DockerCli
+from lib.docker_cli import DockerCli, is_debians_again
 from lib.process import find_program, tools_folder
 from lib.wait import SLOWNESS
 
@@ -79,8 +79,11 @@ class CliClient(Client):
     def __init__(self, host: str, folder: Path, program: str):
         try:
             self._cli = DockerCli(host, folder / "config", program)
+            is_again = is_debians_again(program)
         except RuntimeError as error:
             raise ClientUnavailable(str(error)) from None
+        if is_again:
+            raise ClientUnavailable(f"no {program} other than Debian's, which is shown as itself")
 
     def pull(self, name: str) -> None:
         self._cli.ok("pull", name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import json
 import os
 import subprocess
@@ -13,6 +14,19 @@ from lib.process import find_program
 from lib.wait import SLOWNESS
 
 TIMEOUT_SECONDS = 20 * SLOWNESS
+DEBIANS = "docker-20.10"
+# docker is whatever the machine has.
+PROGRAMS = ("docker", DEBIANS)
+
+
+@functools.lru_cache(maxsize=None)
+def _version(program: str) -> bytes:
+    return subprocess.run([find_program(program), "--version"], stdout=subprocess.PIPE, check=True).stdout
+
+
+def is_debians_again(program: str) -> bool:
+    """Whether this is Debian's CLI under another name: what it shows is shown under its own."""
+    return program != DEBIANS and _version(program) == _version(DEBIANS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +68,10 @@ class DockerCli:
         result = self.run(*arguments)
         assert result.code == 0, f"docker {' '.join(arguments)}: {result.code}\n{result.out}\n{result.err}"
         return result
+
+    def has_flag(self, *command: str, flag: str) -> bool:
+        """Whether it offers that with the daemon under test; older ones lack what newer ones have."""
+        return f"{flag} " in self.ok(*command, "--help").out.replace("\n", " ")
 
     def read_config(self) -> dict:
         return json.loads((self._config / "config.json").read_text())
