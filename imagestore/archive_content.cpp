@@ -81,9 +81,10 @@ std::unique_ptr<SpoolFile> ArchiveContent::take_file(const oci::Digest& digest) 
   return file;
 }
 
-std::vector<NewBlob> ArchiveContent::take_new_blobs() {
+std::vector<NewBlob> ArchiveContent::take_new_blobs(const std::stop_token& stop) {
   std::vector<NewBlob> blobs;
   for (const auto& [digest, info] : kept_) {
+    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
     if (is_in_store(info)) continue;
     auto file = take_file(digest);
     blobs.push_back({info, std::move(file)});

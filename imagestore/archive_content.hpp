@@ -5,6 +5,7 @@
 
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,8 @@ class ArchiveContent {
   // Of what was found: it has to be in the store when the images are.
   void keep(const BlobInfo& info);
   // What of the kept is new, each once, in files; the archive's members are of no more use.
-  std::vector<NewBlob> take_new_blobs();
+  // kCancelled on stop.
+  std::vector<NewBlob> take_new_blobs(const std::stop_token& stop);
 
  private:
   ArchiveMember* find_member(const oci::Descriptor& descriptor);

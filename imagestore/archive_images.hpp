@@ -3,6 +3,7 @@
 // own.
 #pragma once
 
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -25,16 +26,34 @@ class WantedPlatforms {
   std::string text_;
 };
 
+// Asked before each document and layer: documents stay in memory until all is published, and an archive may name
+// many thousands of them.
+class ReadingLimits {
+ public:
+  explicit ReadingLimits(const std::stop_token& stop) : stop_(stop) {}
+  // kCancelled on stop.
+  void check_stop() const;
+  // The same, and kInvalidArgument if all of them are too large together.
+  void add_document(std::size_t bytes);
+
+ private:
+  const std::stop_token& stop_;
+  std::size_t bytes_ = 0;
+};
+
 // Every image of the archive with each of its names, and its content kept; throws for whatever is wrong with any, as
 // ImageLoader::load says.
 std::vector<Publication> read_layout_images(ArchiveMembers& members, ArchiveContent& content,
-                                            const WantedPlatforms& wanted);
+                                            const WantedPlatforms& wanted, ReadingLimits& limits);
 std::vector<Publication> read_docker_images(ArchiveMembers& members, ArchiveContent& content,
-                                            const WantedPlatforms& wanted, ContentStore& store, const Lease& lease);
+                                            const WantedPlatforms& wanted, ContentStore& store, const Lease& lease,
+                                            ReadingLimits& limits);
 
 // What both say of an image.
 void check_layer_count(std::size_t layers, const oci::ImageConfig& config);
 void check_diff_id(std::size_t position, const oci::DiffID& expected, const BlobInfo& layer);
+// What of it is published, and nothing else.
+oci::ImageConfig published_part(oci::ImageConfig config);
 [[noreturn]] void throw_platform_missing(const std::string& image, const WantedPlatforms& wanted);
 
 }  // namespace lighterd::imagestore

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <array>
+#include <map>
 #include <set>
 
 #include "base/encoding.hpp"
 #include "imagestore/archive_images.hpp"
+#include "imagestore/archive_names.hpp"
 #include "oci/docker_archive.hpp"
 #include "oci/manifest.hpp"
 #include "oci/new_name.hpp"
@@ -46,16 +48,23 @@ Compression compression_of_file(base::UniqueFd fd, const std::filesystem::path& 
 class DockerImages {
  public:
   DockerImages(ArchiveMembers& members, ArchiveContent& content, const WantedPlatforms& wanted, ContentStore& store,
-               const Lease& lease)
-      : members_(members), content_(content), wanted_(wanted), store_(store), lease_(lease) {}
+               const Lease& lease, ReadingLimits& limits)
+      : members_(members), content_(content), wanted_(wanted), store_(store), lease_(lease), limits_(limits) {}
 
   void add(const oci::DockerArchiveImage& image) {
     if (publications_.size() + std::max<std::size_t>(image.repo_tags.size(), 1) > oci::kMaxArchiveImages)
       throw Error(ErrorCode::kInvalidArgument,
                   "archive has more than " + std::to_string(oci::kMaxArchiveImages) + " names");
     const auto names = read_names(image);
-    publications_.push_back(read(image));
-    const oci::Descriptor target = publications_.back().target;
+    limits_.check_stop();
+    const auto [known, is_new] = targets_.try_emplace({image.config, image.layers}, std::nullopt);
+    if (is_new) {
+      publications_.push_back(read(image));
+      known->second = publications_.back().target;
+    } else {
+      publications_.push_back({.target = *known->second});
+    }
+    const oci::Descriptor& target = *known->second;
     for (std::size_t i = 0; i < names.size(); ++i) {
       if (i > 0) publications_.push_back({.target = target});
       publications_.back().name = names[i];
@@ -82,8 +91,17 @@ class DockerImages {
     return names;
   }
 
-  ArchiveMember& get_member(const std::string& name, const char* what) {
+  // kDataLoss if the name says another digest than that of the bytes.
+  ArchiveMember* find_member(const std::string& name) {
     ArchiveMember* member = members_.find(name);
+    if (member == nullptr) return nullptr;
+    const auto named = find_blob_digest(find_member_name(name).value_or(""));
+    if (!named || *named == member->digest) return member;
+    throw Error(ErrorCode::kDataLoss, "content verification failed for digest " + named->to_string());
+  }
+
+  ArchiveMember& get_member(const std::string& name, const char* what) {
+    ArchiveMember* member = find_member(name);
     if (member == nullptr)
       throw Error(ErrorCode::kInvalidArgument,
                   std::string("invalid archive: ") + what + " " + in_quotes(name) + " is missing");
@@ -93,6 +111,7 @@ class DockerImages {
   Publication read(const oci::DockerArchiveImage& image) {
     ArchiveMember& member = get_member(image.config, "config");
     const std::string config_bytes = members_.read_text(member, oci::kMaxConfigBytes, "config");
+    limits_.add_document(config_bytes.size());
     const oci::ImageConfig config = oci::parse_image_config(config_bytes);
     if (!wanted_.matches(config.platform)) throw_platform_missing(name_of(image, member), wanted_);
     check_layer_count(image.layers.size(), config);
@@ -112,7 +131,8 @@ class DockerImages {
   }
 
   oci::Descriptor read_layer(std::size_t position, const std::string& name, const oci::DiffID& diff_id) {
-    ArchiveMember* member = members_.find(name);
+    limits_.check_stop();
+    ArchiveMember* member = find_member(name);
     if (member == nullptr) return find_stored_layer(name, diff_id);
     const BlobInfo info = content_.describe(*member, BlobKind::kLayer);
     check_diff_id(position, diff_id, info);
@@ -143,7 +163,8 @@ class DockerImages {
     oci::Document document = oci::parse_document(bytes, target.media_type, target.digest.to_string());
     content_.add_text(target.digest, std::move(bytes));
     Publication publication{.target = target};
-    publication.manifests.push_back({.descriptor = target, .document = std::move(document), .config = config});
+    publication.manifests.push_back(
+        {.descriptor = target, .document = std::move(document), .config = published_part(config)});
     return publication;
   }
 
@@ -152,16 +173,20 @@ class DockerImages {
   const WantedPlatforms& wanted_;
   ContentStore& store_;
   const Lease& lease_;
+  ReadingLimits& limits_;
   std::vector<Publication> publications_;
+  // By the names of config and layers: of an image that stands there twice only the names are new.
+  std::map<std::pair<std::string, std::vector<std::string>>, std::optional<oci::Descriptor>> targets_;
 };
 
 }  // namespace
 
 std::vector<Publication> read_docker_images(ArchiveMembers& members, ArchiveContent& content,
-                                            const WantedPlatforms& wanted, ContentStore& store, const Lease& lease) {
+                                            const WantedPlatforms& wanted, ContentStore& store, const Lease& lease,
+                                            ReadingLimits& limits) {
   ArchiveMember* manifest = members.find("manifest.json");
   const std::string bytes = members.read_text(*manifest, oci::kMaxArchiveDocumentBytes, "manifest.json");
-  DockerImages images(members, content, wanted, store, lease);
+  DockerImages images(members, content, wanted, store, lease, limits);
   for (const auto& image : oci::parse_docker_archive(bytes)) images.add(image);
   return images.take();
 }

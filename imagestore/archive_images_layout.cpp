@@ -25,8 +25,9 @@ constexpr std::size_t kMaxDocuments = 10'000;  // of one archive
 // The documents below one entry of index.json.
 class LayoutImage {
  public:
-  LayoutImage(ArchiveContent& content, const WantedPlatforms& wanted, std::string name, std::size_t& documents_left)
-      : content_(content), wanted_(wanted), name_(std::move(name)), documents_left_(documents_left) {}
+  LayoutImage(ArchiveContent& content, const WantedPlatforms& wanted, ReadingLimits& limits, std::string name,
+              std::size_t& documents_left)
+      : content_(content), wanted_(wanted), limits_(limits), name_(std::move(name)), documents_left_(documents_left) {}
 
   std::vector<ParsedManifest> read(const oci::Descriptor& target) {
     if (add(target, 0)) return std::move(manifests_);
@@ -44,6 +45,7 @@ class LayoutImage {
     if (!visited_.insert(descriptor.digest).second) return false;
     const auto text = content_.find_text(descriptor, oci::kMaxManifestBytes);
     if (!text) return miss(descriptor.digest, descriptor.platform);
+    limits_.add_document(text->size());
     if (documents_left_-- == 0)
       throw Error(ErrorCode::kInvalidArgument, "archive has more than " + std::to_string(kMaxDocuments) + " documents");
     oci::Document document = oci::parse_document(*text, descriptor.media_type, name_);
@@ -55,8 +57,13 @@ class LayoutImage {
 
   bool add_index(const oci::Descriptor& descriptor, const oci::Index& index, int depth) {
     bool any = index.manifests.empty() && wanted_.is_all();
-    for (const oci::Descriptor& entry : index.manifests)
-      if (is_wanted(entry) && add_entry(entry, depth + 1) && !oci::is_attestation(entry)) any = true;
+    for (const oci::Descriptor& entry : index.manifests) {
+      if (oci::is_attestation(entry)) {
+        add_extra(entry, depth + 1);
+      } else if (is_wanted(entry) && add_entry(entry, depth + 1)) {
+        any = true;
+      }
+    }
     keep_document(descriptor);
     manifests_.push_back({.descriptor = descriptor, .document = index});
     return any;
@@ -68,16 +75,26 @@ class LayoutImage {
     return keep_if_found(entry, BlobKind::kPlain);  // what is no document
   }
 
-  bool is_wanted(const oci::Descriptor& entry) const {
-    return !entry.platform || oci::is_attestation(entry) || wanted_.matches(*entry.platform);
+  // What is about an image is not missed.
+  void add_extra(const oci::Descriptor& entry, int depth) {
+    const auto missing = missing_;
+    const bool missing_wanted = missing_wanted_;
+    add_entry(entry, depth);
+    missing_ = missing;
+    missing_wanted_ = missing_wanted;
   }
+
+  bool is_wanted(const oci::Descriptor& entry) const { return !entry.platform || wanted_.matches(*entry.platform); }
 
   bool add_manifest(const oci::Descriptor& descriptor, const oci::Manifest& manifest) {
     const bool is_image = manifest.is_image() && !manifest.is_pseudo_image();
     const auto config_text =
         is_image ? content_.find_text(manifest.config, oci::kMaxConfigBytes) : std::optional<std::string>();
     std::optional<oci::ImageConfig> config;
-    if (config_text) config = oci::parse_image_config(*config_text);
+    if (config_text) {
+      limits_.add_document(config_text->size());
+      config = oci::parse_image_config(*config_text);
+    }
     if (config && !wanted_.matches(config->platform)) return false;
     // Also of a platform that is not here: an index names it.
     keep_document(descriptor);
@@ -85,7 +102,8 @@ class LayoutImage {
     const auto layers = find_blobs(descriptor, manifest, config);
     if (!layers) return false;
     for (const BlobInfo& info : *layers) content_.keep(info);
-    manifests_.push_back({.descriptor = descriptor, .document = manifest, .config = std::move(config)});
+    manifests_.push_back({.descriptor = descriptor, .document = manifest, .config = {}});
+    if (config) manifests_.back().config = published_part(*std::move(config));
     return true;
   }
 
@@ -98,6 +116,7 @@ class LayoutImage {
     blobs.push_back(*std::move(info));
     if (config) check_layer_count(manifest.layers.size(), *config);
     for (std::size_t i = 0; i < manifest.layers.size(); ++i) {
+      limits_.check_stop();
       const oci::Descriptor& layer = manifest.layers[i];
       auto found = content_.find(layer, config ? BlobKind::kLayer : BlobKind::kPlain);
       // What may not be distributed is not in an archive.
@@ -130,6 +149,7 @@ class LayoutImage {
 
   ArchiveContent& content_;
   const WantedPlatforms& wanted_;
+  ReadingLimits& limits_;
   std::string name_;
   std::size_t& documents_left_;
   std::unordered_set<oci::Digest> visited_;
@@ -148,7 +168,7 @@ oci::Descriptor bare(const oci::Descriptor& entry, const std::vector<ParsedManif
 }  // namespace
 
 std::vector<Publication> read_layout_images(ArchiveMembers& members, ArchiveContent& content,
-                                            const WantedPlatforms& wanted) {
+                                            const WantedPlatforms& wanted, ReadingLimits& limits) {
   const auto read = [&](const char* name, std::size_t limit) {
     return members.read_text(*members.find(name), limit, name);
   };
@@ -160,13 +180,14 @@ std::vector<Publication> read_layout_images(ArchiveMembers& members, ArchiveCont
   std::vector<Publication> publications;
   for (const oci::Descriptor& entry : oci::parse_layout_index(read("index.json", oci::kMaxArchiveDocumentBytes))) {
     const auto name = oci::find_layout_name(entry);
+    if (!name && oci::is_about_another(entry)) continue;  // what is wanted of it comes with its index
     const auto known = targets.find(entry.digest);
     if (known != targets.end()) {
       publications.push_back({.target = known->second, .manifests = {}, .name = name});
       continue;
     }
     const std::string called = name ? name->familiar() : entry.digest.to_string();
-    auto manifests = LayoutImage(content, wanted, called, documents_left).read(entry);
+    auto manifests = LayoutImage(content, wanted, limits, called, documents_left).read(entry);
     const oci::Descriptor target = bare(entry, manifests);
     targets.emplace(entry.digest, target);
     publications.push_back({.target = target, .manifests = std::move(manifests), .name = name});

@@ -12,6 +12,7 @@
 #include "base/error.hpp"
 #include "base/json.hpp"
 #include "imagestore/archive_names.hpp"
+#include "oci/image_layout.hpp"
 
 namespace lighterd::imagestore {
 namespace {
@@ -23,7 +24,6 @@ using base::Json;
 constexpr const char* kImageName = "io.containerd.image.name";
 constexpr const char* kReferenceName = "org.opencontainers.image.ref.name";
 constexpr const char* kSourcePrefix = "containerd.io/distribution.source.";
-constexpr const char* kManifestSubject = "io.containerd.manifest.subject";
 
 // An image, and the names that it is saved under: none for one that was asked for by its ID.
 struct NamedImage {
@@ -132,7 +132,7 @@ class PlanBuilder {
       whole_manifests_ = 0;
       add_document(attestation, 0);
       if (whole_manifests_ == 0) continue;
-      attestation.annotations = {{kManifestSubject, variant.descriptor.digest.to_string()}};
+      attestation.annotations = {{oci::kManifestSubject, variant.descriptor.digest.to_string()}};
       entries_.push_back(oci::to_json(attestation));
     }
   }

@@ -11,12 +11,18 @@ using base::ErrorCode;
 
 namespace {
 
+constexpr std::size_t kMaxDocumentBytes = std::size_t{128} * 1024 * 1024;  // of one archive
+
+void throw_if_stopped(const std::stop_token& stop) {
+  if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
+}
+
 // Ends the reading of whatever gives the bytes.
 class StoppableSource final : public base::Source {
  public:
   StoppableSource(base::Source& source, const std::stop_token& stop) : source_(source), stop_(stop) {}
   std::size_t read(std::span<std::byte> buffer) override {
-    if (stop_.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
+    throw_if_stopped(stop_);
     return source_.read(buffer);
   }
 
@@ -26,9 +32,11 @@ class StoppableSource final : public base::Source {
 };
 
 std::vector<Publication> read_images(ArchiveMembers& members, ArchiveContent& content, const WantedPlatforms& wanted,
-                                     ContentStore& store, const Lease& lease) {
-  if (members.find("oci-layout") != nullptr) return read_layout_images(members, content, wanted);
-  if (members.find("manifest.json") != nullptr) return read_docker_images(members, content, wanted, store, lease);
+                                     ContentStore& store, const Lease& lease, const std::stop_token& stop) {
+  ReadingLimits limits(stop);
+  if (members.find("oci-layout") != nullptr) return read_layout_images(members, content, wanted, limits);
+  if (members.find("manifest.json") != nullptr)
+    return read_docker_images(members, content, wanted, store, lease, limits);
   if (members.find("repositories") != nullptr)
     throw Error(ErrorCode::kInvalidArgument, "invalid archive: does not contain a manifest.json");
   throw Error(ErrorCode::kInvalidArgument, "unrecognized image format");
@@ -49,6 +57,26 @@ bool WantedPlatforms::matches(const oci::Platform& platform) const {
   for (const auto& matcher : matchers_)
     if (matcher.matches(platform)) return true;
   return false;
+}
+
+void ReadingLimits::check_stop() const {
+  throw_if_stopped(stop_);
+}
+
+void ReadingLimits::add_document(std::size_t bytes) {
+  check_stop();
+  bytes_ += bytes;
+  if (bytes_ > kMaxDocumentBytes)
+    throw Error(ErrorCode::kInvalidArgument,
+                "documents of the archive are larger than " + std::to_string(kMaxDocumentBytes) + " bytes together");
+}
+
+oci::ImageConfig published_part(oci::ImageConfig config) {
+  oci::ImageConfig part;
+  part.platform = std::move(config.platform);
+  part.created = config.created;
+  part.labels = std::move(config.labels);
+  return part;
 }
 
 void check_layer_count(std::size_t layers, const oci::ImageConfig& config) {
@@ -80,9 +108,8 @@ std::vector<LoadedImage> ImageLoader::load(base::Source& archive, const LoadOpti
   }
   ArchiveContent content(content_, lease, members);
   const WantedPlatforms wanted(options.platforms);
-  const std::vector<Publication> publications = read_images(members, content, wanted, content_, lease);
-  if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
-  const auto results = images_.publish(publications, content.take_new_blobs());
+  const std::vector<Publication> publications = read_images(members, content, wanted, content_, lease, stop);
+  const auto results = images_.publish(publications, content.take_new_blobs(stop));
   std::vector<LoadedImage> loaded;
   for (std::size_t i = 0; i < publications.size(); ++i) {
     const Publication& publication = publications[i];

@@ -130,7 +130,7 @@ std::map<oci::Digest, std::int64_t> ImageStore::shared_bytes() {
 NameChange ImageStore::publish(const Publication& publication) {
   auto write = database_.write();
   const base::Timestamp now = base::now();
-  publish_content(*write, publication, now);
+  image_table::refresh_images_with(*write, publish_content(*write, publication, now), host_);
   const NameResult result = publish_name(*write, publication, now);
   write.commit();
   return result.change;
@@ -143,16 +143,23 @@ std::vector<NameResult> ImageStore::publish(const std::vector<Publication>& publ
   auto write = database_.write();
   adoption.record(*write, now);
   std::set<oci::Digest> published;
+  std::set<oci::Digest> documents;
   for (const Publication& publication : publications) {
-    if (published.insert(publication.target.digest).second) publish_content(*write, publication, now);
+    if (published.insert(publication.target.digest).second) {
+      const auto added = publish_content(*write, publication, now);
+      documents.insert(added.begin(), added.end());
+    }
     results.push_back(publish_name(*write, publication, now));
   }
+  // Each once: many may be below the same index.
+  image_table::refresh_images_with(*write, {documents.begin(), documents.end()}, host_);
   write.commit();
   adoption.keep();
   return results;
 }
 
-void ImageStore::publish_content(Database& database, const Publication& publication, base::Timestamp now) {
+std::vector<oci::Digest> ImageStore::publish_content(Database& database, const Publication& publication,
+                                                     base::Timestamp now) {
   std::vector<oci::Digest> documents;
   for (const auto& manifest : publication.manifests) {
     manifest_table::insert(database, manifest);
@@ -160,9 +167,9 @@ void ImageStore::publish_content(Database& database, const Publication& publicat
   }
   image_table::insert_image(database, publication.target, now);
   documents.push_back(publication.target.digest);
-  image_table::refresh_images_with(database, documents, host_);
   if (publication.source)
     for (const auto& digest : publication.blobs) blob_table::add_source(database, digest, *publication.source, now);
+  return documents;
 }
 
 NameResult ImageStore::publish_name(Database& database, const Publication& publication, base::Timestamp now) {

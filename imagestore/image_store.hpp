@@ -148,7 +148,8 @@ class ImageStore {
   std::int64_t prune(const PruneRequest& request, const std::stop_token& stop);
 
  private:
-  void publish_content(Database& database, const Publication& publication, base::Timestamp now);
+  // The documents that are new; images above them are to be refreshed.
+  std::vector<oci::Digest> publish_content(Database& database, const Publication& publication, base::Timestamp now);
   NameResult publish_name(Database& database, const Publication& publication, base::Timestamp now);
   std::vector<RemovalResult> remove_rows(const std::vector<Removal>& removals, std::vector<oci::Digest>& freed);
 

@@ -63,6 +63,10 @@ std::vector<Descriptor> parse_layout_index(std::string_view bytes) {
   }
 }
 
+bool is_about_another(const Descriptor& entry) {
+  return entry.annotations.contains(kManifestSubject);
+}
+
 std::optional<Reference> find_layout_name(const Descriptor& entry) {
   std::optional<Reference> name;
   if (const std::string full = find_annotation(entry, "io.containerd.image.name"); !full.empty()) {

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include <filesystem>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "base/error.hpp"
@@ -228,6 +229,155 @@ TEST_F(ImageLoaderTest, AnImageIsWholeWithoutItsForeignLayer) {
   EXPECT_EQ(store_.images().list_variants(image.manifest.digest).size(), 1U);
   store_.execute("DELETE FROM blob WHERE digest='" + image.layers[0].first.digest.to_string() + "'");
   EXPECT_TRUE(store_.images().list_variants(image.manifest.digest).empty());
+}
+
+// As many items as wanted of one image with a large config; each names its layer in a way of its own.
+std::string archive_of_items(const tests::TestImage& image, int count, const std::function<std::string(int)>& layer) {
+  std::string archive = tar_file("c", image.config_bytes) + tar_file("l", image.layers[0].second);
+  json items = json::array();
+  for (int i = 0; i < count; ++i) {
+    if (layer(i) != "l") archive += tests::tar_link(layer(i), "l");
+    items.push_back(docker_item("c", {layer(i)}, {"app:" + std::to_string(i)}));
+  }
+  return archive + tar_file("manifest.json", items.dump()) + tests::tar_end();
+}
+
+TEST_F(ImageLoaderTest, DocumentsAreBoundedTogether) {
+  const auto image = tests::make_image(
+      {.architecture = "amd64", .layers = {make_layer(10)}, .labels = {{"large", std::string(4'000'000, 'x')}}});
+  expect_refused(archive_of_items(image, 40, [](int i) { return "l" + std::to_string(i); }),
+                 ErrorCode::kInvalidArgument, "documents of the archive are larger than");
+  // What stands there many times is one image.
+  const auto loaded = load(archive_of_items(image, 40, [](int) { return "l"; }));
+  ASSERT_EQ(loaded.size(), 40U);
+  EXPECT_EQ(loaded[39].id, loaded[0].id);
+  EXPECT_EQ(store_.images().list_tags(oci::parse_reference("app").repository()).size(), 40U);
+}
+
+// Asks for a stop with its last byte.
+class StoppingSource final : public base::Source {
+ public:
+  StoppingSource(std::string text, std::stop_source& stop) : text_(std::move(text)), stop_(stop) {}
+  std::size_t read(std::span<std::byte> buffer) override {
+    const std::size_t count = text_.read(buffer);
+    if (count == 0) stop_.request_stop();
+    return count;
+  }
+
+ private:
+  tests::TextSource text_;
+  std::stop_source& stop_;
+};
+
+TEST_F(ImageLoaderTest, AStopAfterTheLastByteEndsItAtTheNextDocument) {
+  const auto image = tests::make_image();
+  const std::string docker =
+      tar_file("manifest.json", json::array({docker_item("absent", {}, {"app:1"})}).dump()) + tests::tar_end();
+  const std::string layout =
+      layout_blob(image.manifest, image.manifest_bytes) + layout_end(layout_index({layout_entry(image.manifest)}));
+  for (const std::string& archive : {docker, layout}) {
+    std::stop_source stop;
+    StoppingSource source(archive, stop);
+    try {
+      ImageLoader(store_.content(), store_.images()).load(source, {}, stop.get_token());
+      FAIL() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kCancelled) << error.text();
+    }
+  }
+}
+
+TEST_F(ImageLoaderTest, WhatIsAboutAnImageIsNone) {
+  const auto image = tests::make_image();
+  const auto note = tests::make_attestation(image);
+  oci::Descriptor about = note.manifest;
+  about.annotations = {{"io.containerd.manifest.subject", image.manifest.digest.to_string()}};
+  const json index = layout_index({layout_entry(image.manifest, "app:1"), layout_entry(about)});
+  for (const std::string& archive :
+       {layout_image(image) + layout_end(index), layout_image(image) + layout_image(note) + layout_end(index)}) {
+    const auto loaded = load(archive);
+    ASSERT_EQ(loaded.size(), 1U);
+    EXPECT_EQ(loaded[0].id, image.manifest.digest);
+  }
+  EXPECT_FALSE(store_.images().find_image(note.manifest.digest.to_string()));
+}
+
+TEST_F(ImageLoaderTest, AnAbsentPlatformIsNamedWhateverElseIsAbsent) {
+  const auto image = tests::make_image();
+  const auto note = tests::make_attestation(image);
+  const oci::Platform amd64{.architecture = "amd64", .os = "linux", .os_version = {}, .os_features = {}, .variant = {}};
+  const oci::Platform none{
+      .architecture = "unknown", .os = "unknown", .os_version = {}, .os_features = {}, .variant = {}};
+  const auto index = tests::make_index({{image, amd64}, {note, none}});
+  const std::string archive = layout_image(image) + layout_blob(index.first, index.second) +
+                              layout_end(layout_index({layout_entry(index.first)}));
+  oci::Platform wanted = amd64;
+  wanted.architecture = "s390x";
+  try {
+    load(archive, {.platforms = {wanted}});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kNotFound);
+    EXPECT_NE(error.text().find("doesn't provide"), std::string::npos) << error.text();
+  }
+  EXPECT_EQ(load(archive, {.platforms = {amd64}}).size(), 1U);
+}
+
+TEST_F(ImageLoaderTest, ABlobOfADockerArchiveIsWhatItsNameSays) {
+  const auto image = tests::make_image({.architecture = "amd64", .layers = {"a layer"}});
+  const std::string other = blob_member(oci::digest_of(base::as_bytes("other")));
+  const auto archive = [&](const std::string& config, const std::string& layer) {
+    return tar_file(config, image.config_bytes) + tar_file(layer, "a layer") +
+           tar_file("manifest.json", json::array({docker_item(config, {layer}, {"app:1"})}).dump()) + tests::tar_end();
+  };
+  expect_refused(archive(other, "l"), ErrorCode::kDataLoss, "content verification failed for digest");
+  expect_refused(archive("c", other), ErrorCode::kDataLoss, "content verification failed for digest");
+  EXPECT_EQ(load(archive(blob_member(image.config.digest), blob_member(image.layers[0].first.digest))).size(), 1U);
+}
+
+TEST_F(ImageLoaderTest, AnIndexShowsWhatComesBesideIt) {
+  const auto image = tests::make_image();
+  const auto index = tests::make_index(
+      {{image, {.architecture = "amd64", .os = "linux", .os_version = {}, .os_features = {}, .variant = {}}}});
+  const auto loaded =
+      load(layout_image(image) + layout_blob(index.first, index.second) +
+           layout_end(layout_index({layout_entry(image.manifest, "alone:1"), layout_entry(index.first, "both:1")})));
+  ASSERT_EQ(loaded.size(), 2U);
+  EXPECT_EQ(store_.images().get_image("alone:1").manifest, image.manifest.digest);
+  EXPECT_EQ(store_.images().get_image("both:1").manifest, image.manifest.digest);
+}
+
+TEST_F(ImageLoaderTest, LinksLeadEightStepsAndNotInCircles) {
+  const auto image = tests::make_image({.architecture = "amd64", .layers = {"a layer"}});
+  const auto archive = [&](int steps) {
+    std::string members = tar_file("c", image.config_bytes) + tar_file("0", "a layer");
+    for (int i = 1; i <= steps; ++i) members += tests::tar_link(std::to_string(i), std::to_string(i - 1));
+    return members + tests::tar_link("x", "y") + tests::tar_link("y", "x") +
+           tar_file("manifest.json",
+                    json::array({docker_item("c", {steps == 0 ? "x" : std::to_string(steps)}, {"app:1"})}).dump()) +
+           tests::tar_end();
+  };
+  EXPECT_EQ(load(archive(8)).size(), 1U);
+  expect_refused(archive(9), ErrorCode::kInvalidArgument, "too many links");
+  expect_refused(archive(0), ErrorCode::kInvalidArgument, "too many links");
+}
+
+TEST_F(ImageLoaderTest, AnAdoptionThatIsNotKeptLeavesWhatWasThere) {
+  const Lease lease = store_.content().make_lease("test");
+  const auto known = store_.put("application/octet-stream", "known", lease);
+  std::vector<NewBlob> blobs;
+  for (const std::string text : {"known", "new"}) {
+    auto file = store_.content().start_file();
+    file->write(base::as_bytes(text));
+    const oci::Descriptor is = tests::descriptor_of("", text);
+    blobs.push_back({{is.digest, is.size_bytes, std::nullopt}, std::move(file)});
+  }
+  {
+    const BlobAdoption adoption(store_.content(), std::move(blobs));
+    EXPECT_EQ(store_.files().size(), 2U);
+  }
+  EXPECT_EQ(store_.files(), std::vector<std::string>{known.digest.to_string()});
+  EXPECT_TRUE(std::filesystem::is_empty(store_.root() / "ingest"));
 }
 
 }  // namespace
