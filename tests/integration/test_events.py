@@ -7,7 +7,6 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import docker
 import pytest
@@ -17,6 +16,7 @@ from lib.api import Api
 from lib.daemon import Daemon
 from lib.docker_cli import DockerCli
 from lib.docker_registry import DockerRegistry
+from lib.operations import read_events
 from lib.process import find_program
 from lib.samples import HOST_PLATFORM, make_small_image
 from lib.wait import wait_until
@@ -35,13 +35,6 @@ def listen(api: Api, version: str = "", headers: dict | None = None, **query: ob
     assert stream.status == 200
     wait_until(lambda: api.get("/info").json()["NEventsListener"] > 0, "the listener is counted")
     return stream
-
-
-def replay(api: Api, version: str = "", **query: object) -> list[dict]:
-    """What is there up to now."""
-    answer = api.get(f"{version}/events", {"since": 0, "until": f"{time.time():.9f}", **query})
-    assert answer.status == 200, answer.body
-    return [json.loads(line) for line in answer.body.splitlines()]
 
 
 def summary(events: list[dict]) -> list[tuple[str, str, str]]:
@@ -71,14 +64,14 @@ def test_a_life_of_an_image(api: Api, name: str, registry: DockerRegistry) -> No
     for event in events[0], events[2]:
         assert event["Actor"]["Attributes"].items() >= {"team": "red", "size": "1"}.items()
     stream.close()
-    assert summary(replay(api)) == summary(events)
+    assert summary(read_events(api)) == summary(events)
 
 
 def test_all_tags_have_an_event_each(api: Api, registry: DockerRegistry) -> None:
     for tag in ("a", "b"):
         registry.add(make_small_image(f"events-{tag}"), "events/all", tag)
     api.pull_well(f"{registry.host}/events/all")
-    names = sorted(event["Actor"]["ID"] for event in replay(api))
+    names = sorted(event["Actor"]["ID"] for event in read_events(api))
     assert names == [f"{registry.host}/events/all:{tag}" for tag in "ab"]
 
 
@@ -86,7 +79,7 @@ def test_a_pull_by_digest_and_one_of_what_is_here(api: Api, name: str) -> None:
     reference = f"{name.removesuffix(':1')}@{IMAGE.digest}"
     api.pull_well(reference)
     api.pull_well(reference)
-    assert [event["Actor"]["ID"] for event in replay(api)] == [reference, reference]
+    assert [event["Actor"]["ID"] for event in read_events(api)] == [reference, reference]
 
 
 def test_what_fails_has_no_event(api: Api, registry: DockerRegistry) -> None:
@@ -94,13 +87,13 @@ def test_what_fails_has_no_event(api: Api, registry: DockerRegistry) -> None:
     api.post("/images/nothing/tag", {"repo": "x"})
     api.delete("/images/nothing")
     api.post(f"/images/{registry.host}/nothing/push", {"tag": "1"})
-    assert replay(api) == []
+    assert read_events(api) == []
 
 
 @pytest.mark.parametrize("version, legacy", [("/v1.22", True), ("/v1.51", True), ("/v1.52", False), ("", False)])
 def test_old_clients_get_their_members(api: Api, name: str, version: str, legacy: bool) -> None:
     api.pull_well(name)
-    [event] = replay(api, version)
+    [event] = read_events(api, version)
     assert ("status" in event, "id" in event, "from" in event) == (legacy, legacy, False)
     if legacy:
         assert (event["status"], event["id"]) == ("pull", name)
@@ -138,7 +131,7 @@ def test_filters(api: Api, name: str) -> None:
             ({"image": [name]}, ["pull"]), ({"image": ["mine"]}, ["tag", "untag"]),
             ({"image": [IMAGE.digest], "event": ["tag"]}, ["tag"]), ({"container": ["mine"]}, ["tag", "untag"]),
             ({"nonsense": ["x"]}, ["pull", "tag", "untag"]), ({}, ["pull", "tag", "untag"])]:
-        assert [event["Action"] for event in replay(api, filters=json.dumps(filters))] == actions, filters
+        assert [event["Action"] for event in read_events(api, filters=json.dumps(filters))] == actions, filters
     assert api.get("/events", {"filters": '{"event":"tag"}'}).status == 400
 
 
@@ -146,8 +139,8 @@ def test_periods(api: Api, name: str) -> None:
     api.pull_well(name)
     before = f"{time.time():.9f}"
     api.post(f"/images/{name}/tag", {"repo": "mine"})
-    assert [event["Action"] for event in replay(api, since=before)] == ["tag"]
-    assert [event["Action"] for event in replay(api, until=before)] == ["pull"]
+    assert [event["Action"] for event in read_events(api, since=before)] == ["tag"]
+    assert [event["Action"] for event in read_events(api, until=before)] == ["pull"]
     for query, text in [({"since": "1h"}, "invalid value for 'since': "), ({"until": "x"}, "invalid value for 'until': "),
                         ({"since": 2, "until": 1}, "`since` time (2) cannot be after `until` time (1)")]:
         answer = api.get("/events", query)
@@ -158,7 +151,7 @@ def test_the_last_256_are_replayed(api: Api, name: str) -> None:
     api.pull_well(name)
     for number in range(256):
         api.post(f"/images/{name}/tag", {"repo": "many", "tag": str(number)})
-    events = replay(api)
+    events = read_events(api)
     assert [event["Actor"]["Attributes"]["name"] for event in events] == [f"many:{number}" for number in range(256)]
 
 

@@ -26,6 +26,7 @@ from lib.api import Answer, Api
 from lib.daemon import Daemon
 from lib.docker_cli import DockerCli
 from lib.docker_registry import DockerRegistry
+from lib.operations import read_events
 from lib.samples import HOST_PLATFORM, random_bytes
 from lib.store import list_files, list_temporaries
 from lib.wait import SANITIZED, wait_until
@@ -207,8 +208,7 @@ def test_sparse_files_and_strange_entries_pass(api: Api, folder: Path) -> None:
 def test_events(api: Api) -> None:
     image = imported_id(import_body(api, ROOTFS, repo="events", changes=["LABEL a=b"]))
     dangling = imported_id(import_body(api, ROOTFS))
-    events = [json.loads(line) for line in
-              api.get("/events", {"since": 0, "until": int(time.time()) + 1}).body.splitlines()]
+    events = read_events(api)
     seen = [(event["Action"], event["Actor"]["ID"], event["Actor"]["Attributes"]["name"]) for event in events]
     assert seen == [("tag", image, "events:latest"), ("import", image, image), ("import", dangling, dangling)]
 

@@ -7,7 +7,6 @@ import gzip
 import json
 import re
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,18 +14,20 @@ import docker
 import docker.errors
 import pytest
 
-from image_maker import (Blob, Image, Index, all_blobs, all_manifests, image_from_blobs, make_attestation, make_bulk_layer,
-                         make_config, make_image, make_index, make_layer, sha256, to_json)
+from image_maker import (Blob, Image, all_blobs, all_manifests, image_from_blobs, make_config, make_image, make_index,
+                         make_layer, sha256, to_json)
 from lib import skopeo
-from lib.api import Answer, Api
+from lib.api import Api
 from lib.archives import (HardLink, Link, blob_name, compress, docker_manifest, ggcr_archive, hex_of, layout_archive,
                           layout_members, make_archive, old_docker_archive, plain_layers, skopeo_archive)
 from lib.daemon import Daemon
 from lib.docker_cli import DockerCli
 from lib.docker_registry import DockerRegistry
+from lib.engine_archives import load, load_well, streams
+from lib.operations import read_events
 from lib.samples import HOST_PLATFORM, OTHER_PLATFORM, make_platforms, make_small_image, random_bytes
 from lib.store import check_store, list_files, list_temporaries
-from lib.wait import SANITIZED, wait_until
+from lib.wait import wait_until
 
 IMAGE = make_small_image("load")
 PLATFORMS = make_platforms()
@@ -34,21 +35,8 @@ TAG = "team/app:1"
 DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
 
 
-def load(api: Api, archive: bytes, version: str = "", **query: object) -> Answer:
-    answer = api.post(f"{version}/images/load", query, body=archive)
-    assert answer.status == 200, answer.body
-    assert answer.headers["Content-Type"] == "application/json"
-    assert answer.headers["Transfer-Encoding"] == "chunked"
-    return answer
-
-
-def streams(answer: Answer) -> list[str]:
-    assert answer.error is None, answer.error
-    return [record["stream"] for record in answer.records if "stream" in record]
-
-
-def load_well(api: Api, archive: bytes, *tags: str, **more: object) -> None:
-    assert streams(load(api, archive, **more)) == [f"Loaded image: {tag}\n" for tag in tags]
+def load_tags(api: Api, archive: bytes, *tags: str, **more: object) -> None:
+    assert load_well(api, archive, **more) == [f"Loaded image: {tag}" for tag in tags]
 
 
 def refuse(api: Api, archive: bytes, text: str, **more: object) -> None:
@@ -86,7 +74,7 @@ def inspect(api: Api, name: str) -> dict:
 @pytest.mark.parametrize("make", [
     skopeo_archive, old_docker_archive, pytest.param(lambda *a: old_docker_archive(*a, reverse=True), id="reversed")])
 def test_a_docker_archive_loads(api: Api, make: Callable[..., bytes]) -> None:
-    load_well(api, make(IMAGE, TAG, "other:latest"), TAG, "other:latest")
+    load_tags(api, make(IMAGE, TAG, "other:latest"), TAG, "other:latest")
     shown = inspect(api, TAG)
     assert shown["Id"] == sha256(schema2_manifest(IMAGE, plain_layers(IMAGE), DOCKER_LAYER))
     assert shown["RootFS"]["Layers"] == [sha256(layer) for layer in plain_layers(IMAGE)]
@@ -96,7 +84,7 @@ def test_a_docker_archive_loads(api: Api, make: Callable[..., bytes]) -> None:
 
 
 def test_a_ggcr_archive_keeps_its_compressed_layers(api: Api, daemon: Daemon) -> None:
-    load_well(api, ggcr_archive(IMAGE, TAG), TAG)
+    load_tags(api, ggcr_archive(IMAGE, TAG), TAG)
     layers = [layer.read() for layer in IMAGE.layers]
     assert inspect(api, TAG)["Id"] == sha256(schema2_manifest(IMAGE, layers, DOCKER_LAYER + ".gzip"))
     assert {layer.digest for layer in IMAGE.layers} < set(list_files(daemon.data_root))
@@ -104,7 +92,7 @@ def test_a_ggcr_archive_keeps_its_compressed_layers(api: Api, daemon: Daemon) ->
 
 @pytest.mark.parametrize("compression", ["gzip", "bzip2", "xz", "zstd"])
 def test_a_compressed_archive_loads(api: Api, compression: str) -> None:
-    load_well(api, compress(skopeo_archive(IMAGE, TAG), compression), TAG)
+    load_tags(api, compress(skopeo_archive(IMAGE, TAG), compression), TAG)
 
 
 @pytest.mark.parametrize("compression", ["zstd", "none"])
@@ -112,7 +100,7 @@ def test_layers_keep_their_compression(api: Api, compression: str) -> None:
     image = make_image([make_layer({"a": random_bytes(1, 5000)}, compression)], HOST_PLATFORM)
     layer = image.layers[0].read()
     members = [("l", layer), ("c", image.config.read()), ("manifest.json", docker_manifest("c", ["l"], [TAG]))]
-    load_well(api, make_archive(members), TAG)
+    load_tags(api, make_archive(members), TAG)
     kind = DOCKER_LAYER + {"zstd": ".zstd", "none": ""}[compression]
     assert inspect(api, TAG)["Id"] == sha256(schema2_manifest(image, [layer], kind))
 
@@ -122,7 +110,7 @@ def test_names_with_dots_links_and_folders(api: Api) -> None:
     members = [("./", None), ("./a/", None), ("./a/layer.tar", Link("../b/./real.tar")), ("./hard", HardLink("./b/other")),
                ("./manifest.json", docker_manifest("./c//config", ["a/layer.tar", "hard"], ["docker.io/library/x"])),
                ("./b/real.tar", layer), ("./b/other", other), ("c/d/../config", IMAGE.config.read())]
-    load_well(api, make_archive(members), "x:latest")
+    load_tags(api, make_archive(members), "x:latest")
 
 
 def test_one_archive_with_several_images(api: Api, daemon: Daemon) -> None:
@@ -171,7 +159,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("kind", LAYOUTS)
 def test_a_layout_keeps_every_digest(api: Api, daemon: Daemon, kind: str) -> None:
     artifact = LAYOUTS[kind]
-    load_well(api, layout_archive({f"docker.io/{TAG}": artifact}), TAG)
+    load_tags(api, layout_archive({f"docker.io/{TAG}": artifact}), TAG)
     assert inspect(api, TAG)["Id"] == artifact.digest
     digests = {blob.digest for blob in all_blobs(artifact)} | {each.digest for each in all_manifests(artifact)}
     assert set(list_files(daemon.data_root)) == digests
@@ -182,7 +170,7 @@ def test_what_names_an_image_in_a_layout(api: Api) -> None:
     names = {"docker.io/library/full:1": IMAGE, "library/short": IMAGE}
     assert streams(load(api, layout_archive(names))) == ["Loaded image: full:1\n", "Loaded image: short:latest\n"]
     reference = "org.opencontainers.image.ref.name"
-    load_well(api, layout_archive({"quay.io/x/y:2": IMAGE}, annotation=reference), "quay.io/x/y:2")
+    load_tags(api, layout_archive({"quay.io/x/y:2": IMAGE}, annotation=reference), "quay.io/x/y:2")
     nameless = [f"Loaded image ID: {IMAGE.digest}\n"]
     assert streams(load(api, layout_archive({"latest": IMAGE}, annotation=reference))) == nameless
     assert streams(load(api, layout_archive({"NOT:VALID": IMAGE}))) == nameless
@@ -197,11 +185,11 @@ def test_platforms_that_are_not_there_are_tolerated(api: Api, daemon: Daemon) ->
     keep = {blob.digest for blob in all_blobs(here)} | {here.digest}
     # Of one the manifest is there, of the other nothing.
     leave_out = {blob.digest for image in absent for blob in image.blobs} | {absent[1].digest}
-    load_well(api, layout_archive({TAG: PLATFORMS}, leave_out=leave_out - keep), TAG)
+    load_tags(api, layout_archive({TAG: PLATFORMS}, leave_out=leave_out - keep), TAG)
     assert inspect(api, TAG)["Id"] == PLATFORMS.digest
     assert set(list_files(daemon.data_root)) == keep | {PLATFORMS.digest, absent[0].digest}
     # What was left out comes with another archive.
-    load_well(api, layout_archive({TAG: PLATFORMS}), TAG)
+    load_tags(api, layout_archive({TAG: PLATFORMS}), TAG)
     platform = json.dumps({"os": "linux", "architecture": OTHER_PLATFORM.split("/")[1]})
     assert api.get(f"/images/{TAG}/json", {"platform": platform}).status == 200
 
@@ -217,17 +205,17 @@ def test_what_skopeo_and_podman_write(api: Api, registry: DockerRegistry, folder
         path = folder / f"{transport}.tar"
         tag = f"team/{transport}:1"
         skopeo.copy(f"docker://{source}", f"{transport}:{path}:{tag}")
-        load_well(api, path.read_bytes(), tag)
+        load_tags(api, path.read_bytes(), tag)
         assert inspect(api, tag)["RootFS"]["Layers"] == [sha256(layer) for layer in plain_layers(IMAGE)]
 
 
 # ---- content that is here already -----------------------------------------------------------------------------------
 
 def test_a_layer_may_be_left_out_if_it_is_here(api: Api) -> None:
-    load_well(api, ggcr_archive(IMAGE, "first:1"), "first:1")
+    load_tags(api, ggcr_archive(IMAGE, "first:1"), "first:1")
     archive = make_archive([("config", IMAGE.config.read()),
                             ("manifest.json", docker_manifest("config", ["gone0", "gone1"], [TAG]))])
-    load_well(api, archive, TAG)
+    load_tags(api, archive, TAG)
     assert inspect(api, TAG)["Id"] == inspect(api, "first:1")["Id"]
     api.delete("/images/first:1")
     api.delete(f"/images/{TAG}")
@@ -235,15 +223,15 @@ def test_a_layer_may_be_left_out_if_it_is_here(api: Api) -> None:
 
 
 def test_a_layout_may_leave_out_what_is_here(api: Api) -> None:
-    load_well(api, layout_archive({"first:1": IMAGE}), "first:1")
-    load_well(api, layout_archive({TAG: IMAGE}, leave_out=[blob.digest for blob in IMAGE.blobs]), TAG)
+    load_tags(api, layout_archive({"first:1": IMAGE}), "first:1")
+    load_tags(api, layout_archive({TAG: IMAGE}, leave_out=[blob.digest for blob in IMAGE.blobs]), TAG)
 
 
 def test_loading_again_changes_nothing(api: Api, daemon: Daemon) -> None:
     archive = layout_archive({f"docker.io/{TAG}": PLATFORMS})
-    load_well(api, archive, TAG)
+    load_tags(api, archive, TAG)
     files = {digest: path.stat().st_ino for digest, path in list_files(daemon.data_root).items()}
-    load_well(api, archive, TAG)
+    load_tags(api, archive, TAG)
     assert {digest: path.stat().st_ino for digest, path in list_files(daemon.data_root).items()} == files
 
 
@@ -251,7 +239,7 @@ def test_loading_again_changes_nothing(api: Api, daemon: Daemon) -> None:
 
 def test_a_tag_that_moves_is_told(api: Api) -> None:
     other = make_small_image("other")
-    load_well(api, layout_archive({TAG: other}), TAG)
+    load_tags(api, layout_archive({TAG: other}), TAG)
     assert streams(load(api, layout_archive({TAG: IMAGE}))) == [
         f"The image {TAG} already exists, renaming the old one with ID {other.digest} to empty string\n",
         f"Loaded image: {TAG}\n"]
@@ -261,16 +249,15 @@ def test_a_tag_that_moves_is_told(api: Api) -> None:
 
 @pytest.mark.parametrize("tag", ["BAD:1", "a b", "x:", "team/app@" + IMAGE.digest, "a" * 64, ""])
 def test_a_bad_tag_keeps_all_out(api: Api, tag: str) -> None:
-    load_well(api, layout_archive({"kept:1": PLATFORMS}), "kept:1")
+    load_tags(api, layout_archive({"kept:1": PLATFORMS}), "kept:1")
     refuse(api, skopeo_archive(IMAGE, "good:1", tag), "invalid tag")
     refuse(api, skopeo_archive(IMAGE, tag, "kept:1"), "invalid tag")
     assert inspect(api, "kept:1")["Id"] == PLATFORMS.digest
 
 
 def test_each_name_has_an_event(api: Api) -> None:
-    since = int(time.time())
-    load_well(api, skopeo_archive(IMAGE, "a:1", "b:1"), "a:1", "b:1")
-    events = api.get("/events", {"since": since, "until": int(time.time()) + 1}).records
+    load_tags(api, skopeo_archive(IMAGE, "a:1", "b:1"), "a:1", "b:1")
+    events = read_events(api)
     identity = inspect(api, "a:1")["Id"]
     assert [(event["Action"], event["Actor"]["ID"]) for event in events] == [("load", identity)] * 2
 
@@ -284,7 +271,7 @@ def as_json(platform: str) -> str:
 
 def test_one_platform_of_an_archive(api: Api, daemon: Daemon) -> None:
     wanted = PLATFORMS.image_for(OTHER_PLATFORM)
-    load_well(api, layout_archive({TAG: PLATFORMS}), TAG, platform=as_json(OTHER_PLATFORM))
+    load_tags(api, layout_archive({TAG: PLATFORMS}), TAG, platform=as_json(OTHER_PLATFORM))
     assert inspect(api, TAG)["Id"] == PLATFORMS.digest
     assert set(list_files(daemon.data_root)) == {PLATFORMS.digest, wanted.digest, *(blob.digest for blob in wanted.blobs)}
 
@@ -318,11 +305,11 @@ def test_a_platform_that_is_missing(api: Api) -> None:
 def test_a_missing_attestation_does_not_matter(api: Api) -> None:
     index = LAYOUTS["index"]
     leave_out = {blob.digest for blob in index.manifests[1].blobs} | {index.manifests[1].digest}
-    load_well(api, layout_archive({TAG: index}, leave_out=leave_out), TAG, platform=as_json(HOST_PLATFORM))
+    load_tags(api, layout_archive({TAG: index}, leave_out=leave_out), TAG, platform=as_json(HOST_PLATFORM))
 
 
 def test_old_clients_platform_means_nothing(api: Api) -> None:
-    load_well(api, layout_archive({TAG: PLATFORMS}), TAG, version="/v1.47", platform="not json")
+    load_tags(api, layout_archive({TAG: PLATFORMS}), TAG, version="/v1.47", platform="not json")
     answer = api.post("/v1.48/images/load", {"platform": "not json"}, body=layout_archive({TAG: PLATFORMS}))
     assert answer.status == 400
     assert answer.message.startswith("failed to parse platform")
@@ -511,7 +498,7 @@ def test_a_client_that_leaves_in_the_middle(daemon: Daemon) -> None:
     wait_until(lambda: not list_temporaries(daemon.data_root), "nothing is left in ingest/")
     assert list_everything(daemon.api) == []
     assert list_files(daemon.data_root) == {}
-    load_well(daemon.api, archive, TAG)
+    load_tags(daemon.api, archive, TAG)
 
 
 def kill(daemon: Daemon) -> None:
@@ -535,12 +522,12 @@ def test_the_end_of_the_daemon_in_the_middle(daemon: Daemon, end: Callable[[Daem
     assert list_temporaries(daemon.data_root) == []
     assert list_everything(daemon.api) == []
     assert list_files(daemon.data_root) == {}
-    load_well(daemon.api, archive, TAG)
+    load_tags(daemon.api, archive, TAG)
 
 
 def test_what_was_acknowledged_survives_the_daemon(daemon: Daemon) -> None:
     image, archive = big_archive()
-    load_well(daemon.api, archive, TAG)
+    load_tags(daemon.api, archive, TAG)
     daemon.kill()
     daemon.start()
     assert inspect(daemon.api, TAG)["RootFS"]["Layers"] == [sha256(layer) for layer in plain_layers(image)]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import docker
 import pytest
 
 from image_maker import PREDICATE_TYPE, make_attestation, make_image, make_index, make_layer
-from lib.api import Api, Answer
+from lib.api import Api
 from lib.daemon import Daemon
 from lib.docker_cli import DockerCli
 from lib.docker_registry import DockerRegistry
+from lib.operations import platform_json, push
 from lib.samples import make_platforms
 from lib.store import list_files
 
@@ -24,11 +24,6 @@ AMD64, ARM64, ARM = (PLATFORMS.image_for(name) for name in ("linux/amd64", "linu
 @pytest.fixture(scope="module")
 def app(registry: DockerRegistry) -> str:
     return registry.add(PLATFORMS, "platforms/app", "1")
-
-
-def platform_json(name: str) -> str:
-    parts = name.split("/")
-    return json.dumps(dict(zip(("os", "architecture", "variant"), parts)))
 
 
 def available(api: Api, name: str) -> dict[str, bool]:
@@ -148,7 +143,7 @@ def test_push_takes_exactly_the_platform(api: Api, second_registry: DockerRegist
                                          digest: str | None) -> None:
     pull_all(api, app)
     name = tag_for(api, app, second_registry, f"platforms/strict-{wanted.replace('/', '-')}")
-    answer = push(api, name, platform_json(wanted))
+    answer = push(api, name, "1", "/v1.46", platform=platform_json(wanted))
     if digest is None:
         assert answer.error == (f"image with reference {name}:1 was found but does not provide the specified platform"
                                 f" ({wanted})")
@@ -205,7 +200,7 @@ def test_a_platform_that_is_two_manifests_is_a_conflict(api: Api, registry: Dock
         api.pull_well(name.rpartition(":")[0], twin.digest)
     api.pull_well(name, platform="linux/riscv64")
     target = tag_for(api, name, second_registry, "platforms/twins")
-    assert push(api, target, platform_json("linux/riscv64")).error == ("multiple manifests found for platform"
+    assert push(api, target, "1", "/v1.46", platform=platform_json("linux/riscv64")).error == ("multiple manifests found for platform"
                                                                        " linux/riscv64")
 
 
@@ -345,7 +340,3 @@ def tag_for(api: Api, source: str, registry: DockerRegistry, repository: str) ->
     name = f"{registry.host}/{repository}"
     assert api.post(f"/images/{source}/tag", {"repo": name, "tag": "1"}).status == 201
     return name
-
-
-def push(api: Api, name: str, platform: str) -> Answer:
-    return api.post(f"/v1.46/images/{name}/push", {"tag": "1", "platform": platform})

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from image_maker import Image, make_image, make_layer
-from lib.api import Api, encode_auth
+from lib.api import Api
 from lib.cutting_proxy import CuttingProxy
 from lib.daemon import Daemon
 from lib.docker_registry import DockerRegistry
 from lib.nginx_front import NginxFront
+from lib.operations import push_well
 from lib.samples import HOST_PLATFORM, make_platforms, random_bytes
 
 LAYER_BYTES = 200 << 20
@@ -56,13 +57,6 @@ def carry(api: Api, source: str, target: str) -> None:
     assert api.post(f"/images/{source}/tag", {"repo": repository, "tag": tag}).status == 201
 
 
-def push(api: Api, name: str, **query: str) -> list[dict]:
-    repository, tag = name.rsplit(":", 1)
-    answer = api.post(f"/v1.46/images/{repository}/push", {"tag": tag, **query}, {"X-Registry-Auth": encode_auth({})})
-    assert answer.error is None, answer.error
-    return answer.records
-
-
 def check_is_there(registry: DockerRegistry, repository: str, image: Image) -> None:
     assert registry.get(repository, "1").digest == image.digest
 
@@ -76,7 +70,7 @@ def test_a_cut_at_ninety_percent_costs_one_chunk(make_daemon: Callable[..., Daem
     proxy = make_proxy(front.port)
     carry(api, source, f"{proxy.host}/push/resumed:1")
     proxy.cut_at(LAYER_BYTES * 9 // 10)
-    records = push(api, f"{proxy.host}/push/resumed:1")
+    records = push_well(api, f"{proxy.host}/push/resumed:1")
     assert proxy.cuts == 1
     assert any(record.get("status", "").startswith("Retrying in ") for record in records)
     assert proxy.sent_bytes <= LAYER_BYTES + CHUNK_BYTES + HEADS_BYTES
@@ -92,7 +86,7 @@ def test_a_registry_that_forgets_a_broken_upload_gets_all_of_it(api: Api, big: t
     proxy = make_proxy(second_registry.port)
     carry(api, source, f"{proxy.host}/push/again:1")
     proxy.cut_at(LAYER_BYTES * 9 // 10 + CHUNK_BYTES // 2)
-    push(api, f"{proxy.host}/push/again:1")
+    push_well(api, f"{proxy.host}/push/again:1")
     assert proxy.cuts == 1
     assert proxy.sent_bytes < 2 * LAYER_BYTES
     check_is_there(second_registry, "push/again", image)
@@ -103,7 +97,7 @@ def test_a_large_layer_is_mounted_from_the_nearest_repository(api: Api, big: tup
     source, image = big
     carry(api, source, f"{registry.host}/push/copy:1")
     layer = image.layers[0].digest.removeprefix("sha256:")[:12]
-    statuses = {record.get("id"): record.get("status") for record in push(api, f"{registry.host}/push/copy:1")}
+    statuses = {record.get("id"): record.get("status") for record in push_well(api, f"{registry.host}/push/copy:1")}
     assert statuses[layer] == "Mounted from push/big"
 
 
@@ -115,13 +109,13 @@ def test_an_index_is_pushed_whole_where_the_repository_has_the_rest(api: Api, re
     api.pull_well(source, platform=HOST_PLATFORM)
     target = f"{second_registry.host}/push/sparse"
     assert api.post(f"/images/{source}/tag", {"repo": target, "tag": "1"}).status == 201
-    records = push(api, f"{target}:1")
+    records = push_well(api, f"{target}:1")
     assert not any("manifestPushedInsteadOfIndex" in record.get("aux", {}) for record in records)
     assert second_registry.get("push/sparse", "1").digest == index.digest
     # Of another repository nothing is known: one platform goes instead, and it is said.
     elsewhere = f"{second_registry.host}/push/elsewhere"
     assert api.post(f"/images/{source}/tag", {"repo": elsewhere, "tag": "1"}).status == 201
-    aux = [record["aux"] for record in push(api, f"{elsewhere}:1") if "aux" in record]
+    aux = [record["aux"] for record in push_well(api, f"{elsewhere}:1") if "aux" in record]
     assert aux[0]["manifestPushedInsteadOfIndex"] is True
     assert aux[0]["originalIndex"]["digest"] == index.digest
     assert second_registry.get("push/elsewhere", "1").digest == aux[0]["selectedManifest"]["digest"]

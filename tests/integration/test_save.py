@@ -4,11 +4,8 @@ looks whole."""
 from __future__ import annotations
 
 import http.client
-import io
 import json
 import subprocess
-import tarfile
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,12 +13,14 @@ from pathlib import Path
 import docker
 import pytest
 
-from image_maker import Artifact, Index, all_blobs, make_bulk_layer, make_image, make_index, make_layer, sha256
+from image_maker import Artifact, Index, all_blobs, make_bulk_layer, make_image, make_index, make_layer
 from lib import skopeo
 from lib.api import Api
 from lib.daemon import Daemon
 from lib.docker_cli import DockerCli
 from lib.docker_registry import DockerRegistry
+from lib.engine_archives import Archive, save
+from lib.operations import platform_json, read_events
 from lib.process import find_program
 from lib.samples import HOST_PLATFORM, OTHER_PLATFORM, make_platforms, make_small_image, random_bytes
 from lib.store import list_files
@@ -32,57 +31,8 @@ NAME = "io.containerd.image.name"
 REFERENCE = "org.opencontainers.image.ref.name"
 
 
-class Archive:
-    """What a save answered, read with Python's own tarfile."""
-
-    def __init__(self, data: bytes):
-        self.members: dict[str, tarfile.TarInfo] = {}
-        self.content: dict[str, bytes] = {}
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
-            for member in tar:
-                assert member.name not in self.members, f"{member.name} twice"
-                self.members[member.name] = member
-                if member.isfile():
-                    self.content[member.name] = tar.extractfile(member).read()
-
-    @property
-    def index(self) -> dict:
-        return json.loads(self.content["index.json"])
-
-    @property
-    def entries(self) -> list[dict]:
-        return self.index["manifests"]
-
-    @property
-    def docker_manifest(self) -> list[dict]:
-        return json.loads(self.content["manifest.json"])
-
-    @property
-    def digests(self) -> set[str]:
-        """Of its blobs, each hashed."""
-        found = set()
-        for name, data in self.content.items():
-            if name.startswith("blobs/sha256/"):
-                assert sha256(data) == "sha256:" + name.removeprefix("blobs/sha256/")
-                found.add(sha256(data))
-        return found
-
-
-def save(api: Api, *names: str, version: str = "", **query: object) -> Archive:
-    pairs = [("names", name) for name in names] + [(key, value) for key, value in query.items()]
-    answer = api.get(f"{version}/images/get", pairs)
-    assert answer.status == 200, answer.body
-    assert answer.headers["Content-Type"] == "application/x-tar"
-    assert answer.headers["Transfer-Encoding"] == "chunked"
-    return Archive(answer.body)
-
-
 def digests_of(artifact: Artifact) -> set[str]:
     return {artifact.digest, *(blob.digest for blob in all_blobs(artifact))}
-
-
-def platform_json(platform: str) -> str:
-    return json.dumps(dict(zip(("os", "architecture", "variant"), platform.split("/"))))
 
 
 def test_the_archive_of_one_image(api: Api, registry: DockerRegistry) -> None:
@@ -104,7 +54,7 @@ def test_the_archive_of_one_image(api: Api, registry: DockerRegistry) -> None:
         "manifests": [{**image.manifest.descriptor(), "annotations": {
             NAME: name, REFERENCE: "1", "containerd.io/distribution.source.127.0.0.1": "save/one"}}]}
     path = "blobs/sha256/{}".format
-    assert archive.docker_manifest == [{
+    assert archive.items == [{
         "Config": path(image.config.digest[7:]), "RepoTags": [name],
         "Layers": [path(layer.digest[7:]) for layer in image.layers]}]
     assert archive.content == save(api, name).content
@@ -118,17 +68,17 @@ def test_names(api: Api, registry: DockerRegistry) -> None:
     api.pull_well(repository)
     whole = save(api, repository)
     assert [entry["annotations"][NAME] for entry in whole.entries] == [f"{repository}:{tag}" for tag in "abc"]
-    assert [item["RepoTags"] for item in whole.docker_manifest] == [[f"{repository}:a", f"{repository}:b"],
+    assert [item["RepoTags"] for item in whole.items] == [[f"{repository}:a", f"{repository}:b"],
                                                                     [f"{repository}:c"]]
     assert whole.digests == digests_of(first) | digests_of(second)
     for argument in (first.digest, first.digest[7:19], first.config.digest, f"{repository}@{first.digest}"):
         archive = save(api, argument)
         assert [entry["digest"] for entry in archive.entries] == [first.digest]
         assert NAME not in archive.entries[0]["annotations"]
-        assert archive.docker_manifest[0]["RepoTags"] is None
+        assert archive.items[0]["RepoTags"] is None
     merged = save(api, f"{repository}:a", first.digest, f"{repository}:a", f"{repository}:b")
     assert [entry["annotations"][NAME] for entry in merged.entries] == [f"{repository}:a", f"{repository}:b"]
-    assert len(merged.docker_manifest) == 1
+    assert len(merged.items) == 1
     path_form = api.get(f"/images/{repository}:c/get")
     assert Archive(path_form.body).content == save(api, f"{repository}:c").content
 
@@ -138,7 +88,7 @@ def test_familiar_names(api: Api, registry: DockerRegistry) -> None:
     api.pull_well(name)
     assert api.post(f"/images/{name}/tag", {"repo": "saved", "tag": "x"}).status == 201
     archive = save(api, "saved:x")
-    assert archive.docker_manifest[0]["RepoTags"] == ["saved:x"]
+    assert archive.items[0]["RepoTags"] == ["saved:x"]
     assert archive.entries[0]["annotations"][NAME] == "docker.io/library/saved:x"
 
 
@@ -148,7 +98,7 @@ def test_an_event_for_each_name(api: Api, registry: DockerRegistry) -> None:
     api.pull_well(name)
     api.post(f"/images/{name}/tag", {"repo": "events", "tag": "2"})
     save(api, name, "events:2")
-    events = [json.loads(line) for line in api.get("/events", {"since": 0, "until": int(time.time()) + 1}).body.splitlines()]
+    events = read_events(api)
     assert [(event["Actor"]["ID"], event["Actor"]["Attributes"]["name"]) for event in events
             if event["Action"] == "save"] == [(image.digest, image.digest)] * 2
 
@@ -190,7 +140,7 @@ def test_an_index_keeps_its_bytes_and_has_what_is_here(api: Api, registry: Docke
     archive = save(api, name)
     assert [entry["digest"] for entry in archive.entries] == [index.digest]
     assert archive.digests == {index.digest} | digests_of(image)
-    assert [item["Config"] for item in archive.docker_manifest] == [f"blobs/sha256/{image.config.digest[7:]}"]
+    assert [item["Config"] for item in archive.items] == [f"blobs/sha256/{image.config.digest[7:]}"]
     api.pull_well(name, platform=OTHER_PLATFORM)
     assert save(api, name).digests == {index.digest} | digests_of(image) | digests_of(index.image_for(OTHER_PLATFORM))
 
@@ -204,7 +154,7 @@ def test_platforms(api: Api, registry: DockerRegistry) -> None:
     assert [entry["digest"] for entry in single.entries] == [other.digest]
     assert single.entries[0]["platform"]["architecture"] == OTHER_PLATFORM.split("/")[1]
     assert single.entries[0]["annotations"][NAME] == name
-    assert single.docker_manifest[0]["Config"] == f"blobs/sha256/{other.config.digest[7:]}"
+    assert single.items[0]["Config"] == f"blobs/sha256/{other.config.digest[7:]}"
 
     several = [("names", name), ("platform", platform_json(OTHER_PLATFORM)), ("platform", platform_json("linux/arm/v7"))]
     archive = Archive(api.get("/v1.52/images/get", several).body)
@@ -273,7 +223,7 @@ def test_attestations_are_nothing_to_readers_of_docker_archives(api: Api, regist
     api.pull_well(name)
     archive = save(api, name)
     assert attested.digest in archive.digests
-    assert len(archive.docker_manifest) == 1
+    assert len(archive.items) == 1
 
 
 def damage(path: Path, at: int) -> None:

@@ -19,12 +19,13 @@ import pytest
 from image_maker import CREATED, EPOCH, Blob, Image, Index, make_image, make_index, make_layer
 from lib import skopeo
 from lib.api import Answer, Api, encode_auth
-from lib.archives import Link, compress, make_archive
+from lib.archives import Link, compress, layout_archive, make_archive
 from lib.engine_archives import docker_archive, docker_members, load, load_well, oci_archive, save
 from lib.daemon import Daemon
 from lib.docker_cli import DockerCli
 from lib.docker_registry import PASSWORD, USER, DockerRegistry
 from lib.fault_registry import FaultRegistry, Reply, Request, make_error
+from lib.operations import image_id, push, read_events, tag
 from lib.process import find_own_address
 from lib.samples import (HOST_PLATFORM, OTHER_ARCHITECTURE, OTHER_PLATFORM, make_platforms, make_small_image,
                          random_bytes)
@@ -37,7 +38,6 @@ MIN_VERSION = "1.22"
 SMALL = make_small_image("traps")
 PLATFORMS = make_platforms("traps")
 HOST_IMAGE = PLATFORMS.image_for(HOST_PLATFORM)
-NO_CREDENTIALS = {"X-Registry-Auth": encode_auth({})}
 
 
 @pytest.fixture(scope="module")
@@ -64,21 +64,8 @@ def add_image(api: Api, *names: str, seed: str = "added", **more: object) -> Ima
     return image
 
 
-def image_id(api: Api, name: str) -> str:
-    answer = api.get(f"/images/{name}/json")
-    assert answer.status == 200, answer.body
-    return answer.json()["Id"]
-
-
 def list_names(api: Api, **query: object) -> list[str]:
     return sorted(name for item in api.get("/images/json", query).json() for name in item["RepoTags"])
-
-
-def read_events(api: Api, version: str = "", **query: object) -> list[dict]:
-    """All that is kept up to now."""
-    answer = api.get(f"{version}/events", {"since": "0", "until": f"{time.time():.9f}", **query})
-    assert answer.status == 200, answer.body
-    return [json.loads(line) for line in answer.body.splitlines()]
 
 
 def read_head(connection: socket.socket) -> list[str]:
@@ -89,14 +76,6 @@ def read_head(connection: socket.socket) -> list[str]:
         assert piece, received
         received += piece
     return received.decode().lower().split("\r\n")[:-2]
-
-
-def push(api: Api, name: str, tag: str | None = None, **query: str) -> Answer:
-    return api.post(f"/images/{name}/push", {**({"tag": tag} if tag else {}), **query}, NO_CREDENTIALS)
-
-
-def tag(api: Api, source: str, repo: str, name: str | None = None) -> Answer:
-    return api.post(f"/images/{source}/tag", {"repo": repo, **({"tag": name} if name else {})})
 
 
 # ---- 1-10 -----------------------------------------------------------------------------------------------------------
@@ -169,13 +148,13 @@ def test_trap_07_booleans_as_python_writes_them(api: Api) -> None:
     assert api.delete(f"/images/{image_id(api, 'one:1')}", {"force": "True"}).status == 200
     archive = docker_archive((image, ["one:1"]))
 
-    def is_quiet(query: dict | None) -> bool:
-        return all("progressDetail" not in record for record in load(api, archive, query).records)
+    def is_quiet(**query: str) -> bool:
+        return all("progressDetail" not in record for record in load(api, archive, **query).records)
 
-    assert is_quiet(None), "absent is true"
-    assert is_quiet({"quiet": "True"})
+    assert is_quiet(), "absent is true"
+    assert is_quiet(quiet="True")
     api.delete("/images/one:1")
-    assert not is_quiet({"quiet": "False"})
+    assert not is_quiet(quiet="False")
 
 
 def test_trap_08_null_and_empty(api: Api) -> None:
@@ -341,8 +320,8 @@ def test_trap_18_members_as_other_tools_write_them(api: Api, outer: str) -> None
     assert load_well(api, compress(archive, outer)) == ["Loaded image: odd:1"]
     saved = save(api, "odd:1")
     assert len(saved.items[0]["Layers"]) == 2
-    assert all(saved.read(layer) for layer in saved.items[0]["Layers"])
-    assert not [name for name in saved.names if name.startswith("./")]
+    assert all(saved.content[layer] for layer in saved.items[0]["Layers"])
+    assert not [name for name in saved.members if name.startswith("./")]
 
 
 def test_trap_19_what_a_save_holds_by_the_form_of_its_names(api: Api) -> None:
@@ -419,22 +398,21 @@ def test_trap_24_reference_filters_know_familiar_and_full_names(api: Api) -> Non
 
 
 def test_trap_25_names_win_over_short_ids_and_ambiguity_is_an_error(api: Api) -> None:
-    images = [make_small_image(f"short {number}", layers=1, layer_bytes=10) for number in range(600)]
-    load_well(api, docker_archive(*((image, [f"n:{number}"]) for number, image in enumerate(images))))
-    names = {image_id(api, f"n:{number}"): f"n:{number}" for number in range(len(images))}
-    prefixes: dict[str, list[str]] = {}
-    for name in names:
-        prefixes.setdefault(name[7:11], []).append(name)
-    shared = next((prefix for prefix, ids in prefixes.items() if len(ids) > 1), None)
-    assert shared is not None, "no two of the images begin alike"
-    answer = api.get(f"/images/{shared}/json")
+    found: dict[str, Image] = {}
+    for number in range(5000):
+        second = make_small_image(f"short {number}", layers=1, layer_bytes=10, image_format="oci")
+        first = found.setdefault(second.digest[7:11], second)
+        if first is not second:
+            break
+    assert first is not second, "no two of the images begin alike"
+    alone = next(image for image in found.values() if image is not first)
+    load_well(api, layout_archive([("n:1", first), ("n:2", second), ("n:3", alone)]))
+    answer = api.get(f"/images/{first.digest[7:11]}/json")
     assert answer.status == 404
     assert "ambiguous reference" in answer.message
-    alone = next(name for prefix, [name, *more] in prefixes.items() if not more)
-    assert image_id(api, alone[7:11]) == alone
-    other = next(name for name in names if name != alone)
-    assert tag(api, other, alone[7:11]).status == 201
-    assert image_id(api, alone[7:11]) == other
+    assert image_id(api, alone.digest[7:11]) == alone.digest
+    assert tag(api, first.digest, alone.digest[7:11]).status == 201
+    assert image_id(api, alone.digest[7:11]) == first.digest
 
 
 def test_trap_26_unknown_sizes_and_counts_are_minus_one(api: Api) -> None:

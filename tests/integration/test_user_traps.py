@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import tarfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from image_maker import Image, make_image, make_layer
-from lib.api import Answer, Api, encode_auth
+from lib.api import Api
 from lib.archives import layout_members, make_archive
 from lib.engine_archives import Archive, docker_archive, load_well, oci_archive, save
 from lib.daemon import Daemon
 from lib.docker_registry import DockerRegistry
 from lib.fault_registry import FaultRegistry
+from lib.operations import image_id, push, replay_events
 from lib.samples import HOST_PLATFORM, make_platforms, make_small_image, random_bytes
 from lib.store import list_files
 
@@ -44,22 +44,6 @@ def hub(make_daemon: Callable[..., Daemon], registry: DockerRegistry, folder: Pa
     daemon = make_daemon("hub", arguments=["--certs-dir", str(host.parent)]).start()
     yield daemon
     daemon.stop()
-
-
-def image_id(api: Api, name: str) -> str:
-    answer = api.get(f"/images/{name}/json")
-    assert answer.status == 200, answer.body
-    return answer.json()["Id"]
-
-
-def push(api: Api, name: str, tag: str) -> Answer:
-    return api.post(f"/images/{name}/push", {"tag": tag}, {"X-Registry-Auth": encode_auth({})})
-
-
-def read_events(api: Api, version: str = "", headers: dict | None = None) -> Answer:
-    answer = api.get(f"{version}/events", {"since": "0", "until": f"{time.time():.9f}"}, headers)
-    assert answer.status == 200, answer.body
-    return answer
 
 
 def test_user_trap_01_a_digest_as_tag_and_tags_in_both_places(api: Api, small: str) -> None:
@@ -157,7 +141,7 @@ def test_user_trap_08_several_platforms_of_a_save(api: Api) -> None:
     assert [entry["digest"] for entry in saved.entries] == [index.digest]
     for platform, is_there in (("linux/amd64", True), ("linux/arm64/v8", True), ("linux/arm/v7", False)):
         own = index.image_for(platform).layers[1].digest
-        assert ("blobs/" + own.replace(":", "/") in saved.names) == is_there, platform
+        assert ("blobs/" + own.replace(":", "/") in saved.members) == is_there, platform
     assert api.get("/v1.51/images/get", wanted).status == 400
 
 
@@ -206,7 +190,7 @@ def test_user_trap_13_events_are_named_and_framed_as_dockers(api: Api, version: 
                                                            expected: str | None, mark: bytes) -> None:
     load_well(api, docker_archive((SMALL, ["thirteen:1"])))
     api.delete("/images/thirteen:1")
-    answer = read_events(api, f"/v{version}", {"Accept": accept} if accept else {})
+    answer = replay_events(api, f"/v{version}", {"Accept": accept} if accept else {})
     default = "application/json" if version == "1.44" else "application/jsonl"
     assert answer.headers["Content-Type"] == (expected or default)
     lines = answer.body.splitlines()

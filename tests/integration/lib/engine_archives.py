@@ -6,7 +6,6 @@ import io
 import json
 import tarfile
 from collections.abc import Iterable, Sequence
-from typing import Union
 
 import image_maker
 from image_maker import Artifact, Image
@@ -44,46 +43,68 @@ def _layer_name(layer: image_maker.Blob) -> str:
 
 
 class Archive:
-    """tarfile.ReadError when the bytes are not a whole archive."""
+    """What a save answered, read with Python's own tarfile; tarfile.ReadError when it is not a whole archive."""
 
     def __init__(self, data: bytes):
-        self._tar = tarfile.open(fileobj=io.BytesIO(data), mode="r:")
-        self.names = self._tar.getnames()
-
-    def read(self, name: str) -> bytes:
-        file = self._tar.extractfile(name)
-        assert file is not None, f"{name} is not a file"
-        return file.read()
-
-    def json(self, name: str) -> Union[dict, list]:
-        return json.loads(self.read(name))
+        self.members: dict[str, tarfile.TarInfo] = {}
+        self.content: dict[str, bytes] = {}
+        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
+            for member in tar:
+                assert member.name not in self.members, f"{member.name} twice"
+                self.members[member.name] = member
+                if member.isfile():
+                    self.content[member.name] = tar.extractfile(member).read()
 
     def blob(self, digest: str) -> bytes:
-        return self.read("blobs/" + digest.replace(":", "/"))
+        return self.content["blobs/" + digest.replace(":", "/")]
+
+    @property
+    def index(self) -> dict:
+        return json.loads(self.content["index.json"])
 
     @property
     def entries(self) -> list[dict]:
         """The descriptors of index.json."""
-        return self.json("index.json")["manifests"] or []
+        return self.index["manifests"] or []
 
     @property
     def items(self) -> list[dict]:
         """The images of manifest.json."""
-        return self.json("manifest.json")
+        return json.loads(self.content["manifest.json"])
+
+    @property
+    def digests(self) -> set[str]:
+        """Of its blobs, each hashed."""
+        found = set()
+        for name, data in self.content.items():
+            if name.startswith("blobs/sha256/"):
+                assert image_maker.sha256(data) == "sha256:" + name.removeprefix("blobs/sha256/")
+                found.add(image_maker.sha256(data))
+        return found
 
 
-def load(api: Api, archive: bytes, query: dict | None = None, version: str = "") -> Answer:
-    return api.post(f"{version}/images/load", query, {"Content-Type": "application/x-tar"}, archive)
+def load(api: Api, archive: bytes, version: str = "", **query: object) -> Answer:
+    answer = api.post(f"{version}/images/load", query, {"Content-Type": "application/x-tar"}, archive)
+    assert answer.status == 200, answer.body
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Transfer-Encoding"] == "chunked"
+    return answer
 
 
-def load_well(api: Api, archive: bytes, query: dict | None = None, version: str = "") -> list[str]:
-    """What was loaded, as the lines of the answer say it without their line ends."""
-    answer = load(api, archive, query, version)
-    assert (answer.status, answer.error) == (200, None), answer.body
-    return [record["stream"].removesuffix("\n") for record in answer.records if "stream" in record]
+def streams(answer: Answer) -> list[str]:
+    """What was loaded, as the answer says it."""
+    assert answer.error is None, answer.error
+    return [record["stream"] for record in answer.records if "stream" in record]
 
 
-def save(api: Api, *names: str, version: str = "", **query: str) -> Archive:
+def load_well(api: Api, archive: bytes, version: str = "", **query: object) -> list[str]:
+    """What was loaded, without the line ends."""
+    return [line.removesuffix("\n") for line in streams(load(api, archive, version, **query))]
+
+
+def save(api: Api, *names: str, version: str = "", **query: object) -> Archive:
     answer = api.get(f"{version}/images/get", [*(("names", name) for name in names), *query.items()])
     assert answer.status == 200, answer.body
+    assert answer.headers["Content-Type"] == "application/x-tar"
+    assert answer.headers["Transfer-Encoding"] == "chunked"
     return Archive(answer.body)
