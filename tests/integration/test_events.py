@@ -16,6 +16,7 @@ from lib.api import Api
 from lib.daemon import Daemon
 from lib.docker_cli import DockerCli
 from lib.docker_registry import DockerRegistry
+from lib.engine_archives import load_well, oci_archive, save
 from lib.operations import read_events
 from lib.process import find_program
 from lib.samples import HOST_PLATFORM, make_small_image
@@ -265,3 +266,13 @@ def test_curl(daemon: Daemon, api: Api, name: str) -> None:
     done = subprocess.run([find_program("curl"), "-sS", "--unix-socket", str(daemon.socket),
                            f"http://d/events?until={time.time():.3f}"], stdout=subprocess.PIPE, check=True, timeout=20)
     assert json.loads(done.stdout)["Action"] == "pull"
+
+
+def test_labels_too_large_for_an_event_are_no_error(api: Api) -> None:
+    image = make_image([make_layer({"a": "b"})], HOST_PLATFORM, labels={"large": "x" * 5_000_000, "team": "red"})
+    since = f"{time.time():.9f}"
+    assert load_well(api, oci_archive(image, "events/large:1")) == ["Loaded image: events/large:1"]
+    assert save(api, "events/large:1").entries[0]["digest"] == image.digest
+    assert summary(read_events(api, since=since)) == [("load", image.digest, image.digest), ("save", image.digest, image.digest)]
+    listed = api.get("/images/json", {"filters": json.dumps({"label": ["team=red"], "reference": ["events/large"]})})
+    assert [item["Id"] for item in listed.json()] == [image.digest]

@@ -19,7 +19,7 @@ from lib.api import Api
 from lib.daemon import Daemon
 from lib.docker_cli import DockerCli
 from lib.docker_registry import DockerRegistry
-from lib.engine_archives import Archive, save
+from lib.engine_archives import Archive, load_well, save
 from lib.operations import platform_json, read_events
 from lib.process import find_program
 from lib.samples import HOST_PLATFORM, OTHER_PLATFORM, make_platforms, make_small_image, random_bytes
@@ -314,3 +314,15 @@ def test_memory_and_disk_stay_as_they_are(api: Api, daemon: Daemon, cli: DockerC
     after = {path: path.stat().st_size for path in daemon.data_root.rglob("*") if path.is_file()}
     assert {path for path in after if path not in before} == set()
     assert daemon.memory_kib("VmHWM") < 64 * 1024
+
+
+def test_a_saved_platform_loads_as_one_image(api: Api, daemon: Daemon, registry: DockerRegistry) -> None:
+    """Its attestation has an entry of its own, which is no image."""
+    attested = make_index([make_small_image("attested one", image_format="oci")], image_format="oci", attestations=True)
+    name = registry.add(attested, "save/attested-one", "1")
+    api.pull_well(name)
+    saved = api.get("/images/get", {"names": name, "platform": platform_json(HOST_PLATFORM)}).body
+    assert len(Archive(saved).entries) == 2
+    assert api.delete(f"/images/{name}", {"force": "1"}).status == 200
+    assert load_well(api, saved) == [f"Loaded image: {name}"]
+    assert [item["RepoTags"] for item in api.get("/images/json").json()] == [[name]]
