@@ -30,13 +30,14 @@ class WantedPlatforms {
 // many thousands of them.
 class ReadingLimits {
  public:
-  explicit ReadingLimits(const std::stop_token& stop) : stop_(stop) {}
+  ReadingLimits(std::size_t max_bytes, const std::stop_token& stop) : max_bytes_(max_bytes), stop_(stop) {}
   // kCancelled on stop.
   void check_stop() const;
   // The same, and kInvalidArgument if all of them are too large together.
   void add_document(std::size_t bytes);
 
  private:
+  const std::size_t max_bytes_;
   const std::stop_token& stop_;
   std::size_t bytes_ = 0;
 };

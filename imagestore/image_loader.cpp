@@ -11,8 +11,6 @@ using base::ErrorCode;
 
 namespace {
 
-constexpr std::size_t kMaxDocumentBytes = std::size_t{128} * 1024 * 1024;  // of one archive
-
 void throw_if_stopped(const std::stop_token& stop) {
   if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
 }
@@ -32,8 +30,7 @@ class StoppableSource final : public base::Source {
 };
 
 std::vector<Publication> read_images(ArchiveMembers& members, ArchiveContent& content, const WantedPlatforms& wanted,
-                                     ContentStore& store, const Lease& lease, const std::stop_token& stop) {
-  ReadingLimits limits(stop);
+                                     ContentStore& store, const Lease& lease, ReadingLimits& limits) {
   if (members.find("oci-layout") != nullptr) return read_layout_images(members, content, wanted, limits);
   if (members.find("manifest.json") != nullptr)
     return read_docker_images(members, content, wanted, store, lease, limits);
@@ -66,9 +63,9 @@ void ReadingLimits::check_stop() const {
 void ReadingLimits::add_document(std::size_t bytes) {
   check_stop();
   bytes_ += bytes;
-  if (bytes_ > kMaxDocumentBytes)
+  if (bytes_ > max_bytes_)
     throw Error(ErrorCode::kInvalidArgument,
-                "documents of the archive are larger than " + std::to_string(kMaxDocumentBytes) + " bytes together");
+                "documents of the archive are larger than " + std::to_string(max_bytes_) + " bytes together");
 }
 
 oci::ImageConfig published_part(oci::ImageConfig config) {
@@ -108,7 +105,8 @@ std::vector<LoadedImage> ImageLoader::load(base::Source& archive, const LoadOpti
   }
   ArchiveContent content(content_, lease, members);
   const WantedPlatforms wanted(options.platforms);
-  const std::vector<Publication> publications = read_images(members, content, wanted, content_, lease, stop);
+  ReadingLimits limits(options.max_document_bytes, stop);
+  const std::vector<Publication> publications = read_images(members, content, wanted, content_, lease, limits);
   const auto results = images_.publish(publications, content.take_new_blobs(stop));
   std::vector<LoadedImage> loaded;
   for (std::size_t i = 0; i < publications.size(); ++i) {

@@ -19,6 +19,8 @@ struct LoadOptions {
   std::vector<oci::Platform> platforms = {};
   // Called from the thread that loads.
   MemberListener on_progress = {};
+  // Manifests and configs of all images together, which stay in memory until they are published.
+  std::size_t max_document_bytes = std::size_t{128} * 1024 * 1024;
 };
 
 // One for each name in the archive, and one for an image without.

@@ -81,10 +81,11 @@ class ImageLoaderTest : public ::testing::Test {
     return ImageLoader(store_.content(), store_.images()).load(source, options, stop);
   }
 
-  void expect_refused(const std::string& archive, ErrorCode code, const std::string& text) {
+  void expect_refused(const std::string& archive, ErrorCode code, const std::string& text,
+                      const LoadOptions& options = {}) {
     const auto files = store_.files();
     try {
-      load(archive);
+      load(archive, options);
       ADD_FAILURE() << "loaded, not refused: " << text;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), code) << error.text();
@@ -244,11 +245,13 @@ std::string archive_of_items(const tests::TestImage& image, int count, const std
 
 TEST_F(ImageLoaderTest, DocumentsAreBoundedTogether) {
   const auto image = tests::make_image(
-      {.architecture = "amd64", .layers = {make_layer(10)}, .labels = {{"large", std::string(4'000'000, 'x')}}});
-  expect_refused(archive_of_items(image, 40, [](int i) { return "l" + std::to_string(i); }),
-                 ErrorCode::kInvalidArgument, "documents of the archive are larger than");
+      {.architecture = "amd64", .layers = {make_layer(10)}, .labels = {{"large", std::string(40'000, 'x')}}});
+  constexpr std::size_t kLimit = 1'000'000;
+  const auto apart = archive_of_items(image, 40, [](int i) { return "l" + std::to_string(i); });
+  expect_refused(apart, ErrorCode::kInvalidArgument, "documents of the archive are larger than",
+                 {.max_document_bytes = kLimit});
   // What stands there many times is one image.
-  const auto loaded = load(archive_of_items(image, 40, [](int) { return "l"; }));
+  const auto loaded = load(archive_of_items(image, 40, [](int) { return "l"; }), {.max_document_bytes = kLimit});
   ASSERT_EQ(loaded.size(), 40U);
   EXPECT_EQ(loaded[39].id, loaded[0].id);
   EXPECT_EQ(store_.images().list_tags(oci::parse_reference("app").repository()).size(), 40U);
