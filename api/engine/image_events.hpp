@@ -11,8 +11,9 @@
 
 namespace lighterd::api {
 
-// load, save, import: ID and name are the image's digest, with the labels of an image that is still there.
-void add_image_event(EngineCall& call, std::string_view action, const oci::Digest& id);
+// load, save, import: ID and name are the image's digest, with the labels of an image that is still there. `count`
+// times for an image of so many names.
+void add_image_event(EngineCall& call, std::string_view action, const oci::Digest& id, std::size_t count = 1);
 // delete: as above for an image that is gone.
 void add_delete_event(EngineCall& call, const oci::Digest& id);
 // tag, untag: the digest, and "name:tag" or "name@digest".

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <array>
+#include <vector>
 
 #include "api/engine/archive_platforms.hpp"
 #include "api/engine/endpoints.hpp"
@@ -55,11 +56,19 @@ void drop_rest(base::Source& body) noexcept {
   }
 }
 
+// One for each name; names of one image come together.
+void add_load_events(EngineCall& call, const std::vector<imagestore::LoadedImage>& images) {
+  for (std::size_t begin = 0, end = 0; begin < images.size(); begin = end) {
+    while (end < images.size() && images[end].id == images[begin].id) ++end;
+    add_image_event(call, "load", images[begin].id, end - begin);
+  }
+}
+
 void load(EngineCall& call, const imagestore::LoadOptions& options, JsonMessageStream& stream) {
   imagestore::ImageLoader loader(call.services.content, call.services.images);
   const auto images = loader.load(*call.request.body, options, call.request.stop);
   // First, and all of them: the client may be gone.
-  for (const auto& image : images) add_image_event(call, "load", image.id);
+  add_load_events(call, images);
   for (const auto& image : images) {
     if (call.subject.empty()) call.subject = image.name ? image.name->familiar() : image.id.to_string();
     tell(image, stream);

@@ -237,6 +237,69 @@ TEST(ImageStoreTest, ASecondRemovalFindsNothing) {
   EXPECT_FALSE(second.image_removed);
 }
 
+NewBlob new_blob(TestStore& store, const std::string& bytes) {
+  auto file = store.content().start_file();
+  file->write(base::as_bytes(bytes));
+  return {{oci::digest_of(base::as_bytes(bytes)), static_cast<std::int64_t>(bytes.size()), std::nullopt},
+          std::move(file)};
+}
+
+std::vector<NewBlob> blobs_of(TestStore& store, const TestImage& image) {
+  std::vector<NewBlob> blobs;
+  blobs.push_back(new_blob(store, image.manifest_bytes));
+  blobs.push_back(new_blob(store, image.config_bytes));
+  for (const auto& [descriptor, bytes] : image.layers) {
+    blobs.push_back(new_blob(store, bytes));
+    blobs.back().info.layer = LayerContent{descriptor.digest, descriptor.size_bytes};
+  }
+  return blobs;
+}
+
+Publication publication_of(const TestImage& image, const std::string& tag) {
+  Publication publication{.target = image.manifest};
+  oci::Document document = oci::parse_document(image.manifest_bytes, image.manifest.media_type, "test");
+  oci::ImageConfig config = oci::parse_image_config(image.config_bytes);
+  publication.manifests.push_back(
+      {.descriptor = image.manifest, .document = std::move(document), .config = std::move(config)});
+  publication.name = name(tag);
+  return publication;
+}
+
+TEST(ImageStoreTest, PublishesSeveralNamesWithTheirBlobsAtOnce) {
+  TestStore store;
+  const auto other = make_image({.layers = {"other"}});
+  store.publish(other, "moved:1");
+  const auto image = make_image();
+  std::vector<Publication> publications = {publication_of(image, "new:1")};
+  publications.push_back({.target = image.manifest, .name = name("moved:1")});
+  const auto results = store.images().publish(publications, blobs_of(store, image));
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[0].change, NameChange::kCreated);
+  EXPECT_EQ(results[0].previous, std::nullopt);
+  EXPECT_EQ(results[1].change, NameChange::kMoved);
+  EXPECT_EQ(results[1].previous, other.manifest.digest);
+  EXPECT_EQ(store.images().get_image("moved:1").target.digest, image.manifest.digest);
+  EXPECT_EQ(store.images().get_image("new:1").tags.size(), 2U);
+  EXPECT_TRUE(store.content().find_blob(image.layers[0].first.digest));
+  EXPECT_TRUE(std::filesystem::is_empty(store.root() / "ingest"));
+}
+
+TEST(ImageStoreTest, PublishesAllOrNothing) {
+  TestStore store;
+  const auto kept = make_image({.layers = {"kept"}});
+  store.publish(kept, "kept:1");
+  const auto files = store.files();
+  const auto image = make_image();
+  // The second one's manifest is not there.
+  const std::vector<Publication> publications = {publication_of(image, "kept:1"),
+                                                 publication_of(make_image({.layers = {"absent"}}), "bad:1")};
+  EXPECT_THROW(store.images().publish(publications, blobs_of(store, image)), base::Error);
+  EXPECT_EQ(store.images().get_image("kept:1").target.digest, kept.manifest.digest);
+  EXPECT_EQ(store.images().count_images(), 1);
+  EXPECT_EQ(store.files(), files);
+  EXPECT_TRUE(std::filesystem::is_empty(store.root() / "ingest"));
+}
+
 TEST(ImageStoreTest, TagNeedsTheImage) {
   TestStore store;
   EXPECT_EQ(error_of([&] { store.images().tag(make_image().manifest.digest, name("x")); }),
