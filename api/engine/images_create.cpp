@@ -2,13 +2,9 @@
 #include "api/engine/endpoints.hpp"
 #include "api/engine/image_transfers.hpp"
 #include "api/engine/parameters.hpp"
-#include "base/error.hpp"
 
 namespace lighterd::api {
 namespace {
-
-using base::Error;
-using base::ErrorCode;
 
 distribution::PlatformChoice find_platforms(const EngineCall& call) {
   const std::string text = get_text(call.parameters, "platform");
