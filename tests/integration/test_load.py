@@ -109,13 +109,13 @@ def test_layers_keep_their_compression(api: Api, compression: str) -> None:
 def test_layers_without_a_media_type_become_gzip(api: Api, daemon: Daemon, compression: str) -> None:
     layers = [compress(layer, compression) for layer in plain_layers(IMAGE)]
     members = [*zip("ab", layers), ("c", IMAGE.config.read()), ("manifest.json", docker_manifest("c", "ab", [TAG]))]
-    load_well(api, make_archive(members), TAG)
+    load_tags(api, make_archive(members), TAG)
     identity = inspect(api, TAG)["Id"]
     manifest = json.loads(list_files(daemon.data_root)[identity].read_bytes())
     assert [layer["mediaType"] for layer in manifest["layers"]] == [DOCKER_LAYER + ".gzip"] * 2
     stored = [list_files(daemon.data_root)[layer["digest"]].read_bytes() for layer in manifest["layers"]]
     assert [gzip.decompress(layer) for layer in stored] == plain_layers(IMAGE)
-    load_well(api, make_archive(members), TAG)
+    load_tags(api, make_archive(members), TAG)
     assert inspect(api, TAG)["Id"] == identity
     assert not set(list_files(daemon.data_root)) & {sha256(layer) for layer in layers}
 
