@@ -45,17 +45,18 @@ void add_labelled_event(const EngineServices& services, std::string_view action,
 
 }  // namespace
 
-void add_image_event(EngineCall& call, std::string_view action, const oci::Digest& id, std::size_t count) {
-  const std::string name = id.to_string();
-  // Read once, and without its names: there may be as many of these as events.
+void add_image_events(EngineCall& call, std::string_view action, const std::vector<oci::Digest>& ids) {
+  // The last one, without its names: there may be as many of these as events.
   std::optional<imagestore::ImageRecord> image;
-  const auto find_once = [&] {
-    if (image) return image;
-    image = call.services.images.find_image(name);
-    if (image) image->tags.clear();
-    return image;
-  };
-  for (std::size_t i = 0; i < count; ++i) add_labelled_event(call.services, action, name, name, find_once);
+  for (const oci::Digest& id : ids) {
+    const std::string name = id.to_string();
+    add_labelled_event(call.services, action, name, name, [&] {
+      if (image && image->target.digest == id) return image;
+      image = call.services.images.find_image(name);
+      if (image) image->tags.clear();
+      return image;
+    });
+  }
 }
 
 void add_delete_event(EngineCall& call, const oci::Digest& id) {

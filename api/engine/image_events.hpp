@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string_view>
+#include <vector>
 
 #include "api/engine/engine_call.hpp"
 #include "oci/digest.hpp"
@@ -11,9 +12,9 @@
 
 namespace lighterd::api {
 
-// load, save, import: ID and name are the image's digest, with the labels of an image that is still there. `count`
-// times for an image of so many names.
-void add_image_event(EngineCall& call, std::string_view action, const oci::Digest& id, std::size_t count = 1);
+// load, save, import: one for each of `ids`, where an image stands once for each of its names. ID and name are the
+// image's digest, with the labels of an image that is still there.
+void add_image_events(EngineCall& call, std::string_view action, const std::vector<oci::Digest>& ids);
 // delete: as above for an image that is gone.
 void add_delete_event(EngineCall& call, const oci::Digest& id);
 // tag, untag: the digest, and "name:tag" or "name@digest".

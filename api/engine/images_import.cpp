@@ -108,7 +108,7 @@ void images_import(EngineCall& call) {
                                                                       *call.request.body, request, call.request.stop)
                                            : import_url(call, source, request, stream);
     if (request.name) add_name_event(call, "tag", id, *request.name);
-    add_image_event(call, "import", id);
+    add_image_events(call, "import", {id});
     tell(stream, id.to_string());
   };
   if (source != kBody) drop_body(call);

@@ -56,19 +56,12 @@ void drop_rest(base::Source& body) noexcept {
   }
 }
 
-// One for each name; names of one image come together.
-void add_load_events(EngineCall& call, const std::vector<imagestore::LoadedImage>& images) {
-  for (std::size_t begin = 0, end = 0; begin < images.size(); begin = end) {
-    while (end < images.size() && images[end].id == images[begin].id) ++end;
-    add_image_event(call, "load", images[begin].id, end - begin);
-  }
-}
-
 void load(EngineCall& call, const imagestore::LoadOptions& options, JsonMessageStream& stream) {
   imagestore::ImageLoader loader(call.services.content, call.services.images);
   const auto images = loader.load(*call.request.body, options, call.request.stop);
-  // First, and all of them: the client may be gone.
-  add_load_events(call, images);
+  std::vector<oci::Digest> ids;
+  for (const auto& image : images) ids.push_back(image.id);
+  add_image_events(call, "load", ids);  // first: the client may be gone
   for (const auto& image : images) {
     if (call.subject.empty()) call.subject = image.name ? image.name->familiar() : image.id.to_string();
     tell(image, stream);

@@ -3,14 +3,10 @@
 #include "api/engine/endpoints.hpp"
 #include "api/engine/image_events.hpp"
 #include "api/engine/parameters.hpp"
-#include "base/error.hpp"
 #include "imagestore/image_exporter.hpp"
 
 namespace lighterd::api {
 namespace {
-
-using base::Error;
-using base::ErrorCode;
 
 // Once the archive has begun, an error can only break it off: the stream goes without an end.
 void save(EngineCall& call, std::vector<std::string> names) {
@@ -20,7 +16,7 @@ void save(EngineCall& call, std::vector<std::string> names) {
       imagestore::make_export_plan(call.services.content, call.services.images, request);
   const auto stream = call.response.start_stream(200, "application/x-tar");
   imagestore::write_archive(plan, call.services.content, *stream, call.request.stop);
-  for (const oci::Digest& image : plan.images) add_image_event(call, "save", image);
+  add_image_events(call, "save", plan.images);
   stream->finish();
 }
 
