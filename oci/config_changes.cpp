@@ -145,18 +145,18 @@ class ConfigBuilder {
     return {"/bin/sh", "-c", instruction.arguments};
   }
 
-  void set_list(const char* key, std::vector<std::string> values) {
+  void set_list(const char* key, const std::vector<std::string>& values) {
     if (values.empty()) {
       config_.erase(key);
     } else {
-      config_[key] = std::move(values);
+      config_[key] = values;
     }
   }
 
   void apply_cmd(const Instruction& instruction) {
     std::vector<std::string> command = parse_command(instruction);
     has_command_ = has_command_ || !command.empty();
-    set_list("Cmd", std::move(command));
+    set_list("Cmd", command);
   }
 
   // A command that was meant for the entrypoint before does not stay.

@@ -75,7 +75,7 @@ json layout_index(const std::vector<json>& entries) {
 
 class ImageLoaderTest : public ::testing::Test {
  protected:
-  std::vector<LoadedImage> load(const std::string& archive, LoadOptions options = {}, std::size_t piece = kWhole,
+  std::vector<LoadedImage> load(const std::string& archive, const LoadOptions& options = {}, std::size_t piece = kWhole,
                                 std::stop_token stop = {}) {
     tests::TextSource source(archive, piece);
     return ImageLoader(store_.content(), store_.images()).load(source, options, stop);

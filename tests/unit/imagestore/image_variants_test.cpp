@@ -56,7 +56,7 @@ class ImageVariantsTest : public ::testing::Test {
            std::filesystem::exists(store_.content().blob_path(descriptor.digest));
   }
 
-  const Attested image_;
+  Attested image_;
   TestStore store_;
 };
 

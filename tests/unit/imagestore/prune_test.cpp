@@ -124,7 +124,7 @@ TEST_F(PruneTest, WhatIsLeasedStays) {
 TEST_F(PruneTest, OneAtATime) {
   store_.publish(make_image(), "a:1");
   prune([&](ImageRecord&) {
-    std::jthread([&] {
+    const std::jthread other([&] {
       try {
         store_.images().prune({}, {});
         ADD_FAILURE() << "two at a time";

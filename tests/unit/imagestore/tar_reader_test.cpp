@@ -16,7 +16,6 @@ using tests::pax_record;
 using tests::tar_end;
 using tests::tar_file;
 using tests::tar_header;
-using tests::TarFields;
 
 struct Listed {
   TarEntry entry;

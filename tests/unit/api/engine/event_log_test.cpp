@@ -12,7 +12,6 @@ namespace lighterd::tests {
 namespace {
 
 using api::Attributes;
-using api::Event;
 using api::EventLog;
 
 constexpr base::Timestamp kAll = base::Timestamp::min();
