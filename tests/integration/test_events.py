@@ -20,7 +20,7 @@ from lib.engine_archives import load_well, oci_archive, save
 from lib.operations import read_events
 from lib.process import find_program
 from lib.samples import HOST_PLATFORM, make_small_image
-from lib.wait import wait_until
+from lib.wait import SANITIZED, SLOWNESS, wait_until
 
 IMAGE = make_image([make_layer({"a": "b"})], HOST_PLATFORM, labels={"team": "red", "size": "1"})
 
@@ -211,9 +211,9 @@ def test_a_listener_that_does_not_read_costs_no_memory(daemon: Daemon, api: Api,
         while answers.count(b"201 Created") < 50:
             answers += connection.recv(65536)
         answers = answers[answers.rindex(b"201 Created") + 11:]
-    thread.join(20)
+    thread.join(20 * SLOWNESS)
     assert not thread.is_alive(), "the quick one has them all"
-    assert daemon.memory_kib("VmRSS") - before < 8 * 1024
+    assert SANITIZED or daemon.memory_kib("VmRSS") - before < 8 * 1024
     connection.close()
     slow.close()
     quick.close()
