@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// The pull-through cache: what a registry here serves for another one. Manifests and blobs are fetched when they are
+// asked for, verified, and kept in the cached repository of the store; blobs go through the daemon's transfer queue, so
+// that a thousand clients make one download, and are handed on while they arrive.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/stream.hpp"
+#include "distribution/puller.hpp"
+#include "imagestore/registry_store.hpp"
+
+namespace lighterd::distribution {
+
+struct UpstreamOptions {
+  // Hosts as references name them ("docker.io", "registry.example:5000"); "*": any that a client names.
+  std::vector<std::string> hosts;
+  // So long a tag is served without asking upstream.
+  std::chrono::milliseconds tag_lifetime{0};
+  // After upstream could not be reached or was rate-limited it is not asked again for so long where something cached
+  // can be served instead.
+  std::chrono::milliseconds down_pause{10'000};
+};
+
+// Why cached content is served although upstream could not confirm it: "docker.io: 503 Service Unavailable".
+using StaleReason = std::optional<std::string>;
+
+struct CachedManifest {
+  oci::Descriptor descriptor;  // visible in the repository's cached name, and here
+  StaleReason stale;
+};
+
+// A blob on its way in. read() gives its bytes in order as they arrive and are on disk; the last block only once the
+// digest of the whole is right. Throws what the transfer threw. Letting it go leaves the transfer, which ends with its
+// last watcher.
+class BlobDownload : public base::Source {
+ public:
+  virtual std::int64_t size_bytes() const = 0;  // of the whole blob
+};
+
+// Thread-safe.
+class UpstreamCache {
+ public:
+  UpstreamCache(DistributionServices services, imagestore::RegistryStore& registry, UpstreamOptions options);
+  ~UpstreamCache();
+
+  bool serves(const std::string& host) const;
+
+  // What the tag stands for upstream (HEAD), after its lifetime only; its manifest is here when this returns. kNotFound
+  // if upstream says so; what is cached is served, with the reason, when upstream is down, slow to answer, refuses us
+  // (401, 403, 429) or fails; without anything cached that error is thrown (RegistryError, TransportError). Blocks.
+  CachedManifest get_by_tag(const oci::RepositoryName& name, const std::string& tag, std::stop_token stop);
+  // From the store, or else from upstream. kNotFound.
+  CachedManifest get_by_digest(const oci::RepositoryName& name, const oci::Digest& digest, std::stop_token stop);
+  // The size of a blob that is not visible in the repository yet: as a cached manifest says, else by HEAD. Nothing if
+  // upstream has not got it.
+  std::optional<std::int64_t> find_blob_size(const oci::RepositoryName& name, const oci::Digest& digest,
+                                             std::stop_token stop);
+  // For a blob that is not visible in the repository yet; from `begin` on. What the store has already, and a cached
+  // manifest of the repository names, is linked without a request (nothing returned: look again). kNotFound.
+  std::unique_ptr<BlobDownload> open_blob(const oci::RepositoryName& name, const oci::Digest& digest,
+                                          std::int64_t begin, std::stop_token stop);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lighterd::distribution
