@@ -53,6 +53,7 @@ struct Request {
   // Of the route: for "/images/{name...}/json" the value of "name".
   std::vector<std::pair<std::string, std::string>> path_parameters;
   std::optional<PeerCredentials> peer;  // on Unix sockets
+  bool is_encrypted = false;            // came over TLS
 
   // The body as it arrives, blocking, back-pressured, without bound: the handler sets one. Sends "100 Continue"
   // on the first read when the client waits for it. Never null; throws kCancelled when the client is gone

@@ -37,6 +37,8 @@ class Response {
   // kInvalidArgument. The server adds Content-Length or Transfer-Encoding, Date and Connection itself and refuses
   // them here, except for the Content-Length of a HEAD, which is then sent in place of the body's.
   virtual void set_header(std::string name, std::string value) = 0;
+  // As set_header, but beside fields of that name, not in their place.
+  virtual void add_header(std::string name, std::string value) = 0;
 
   // Complete answer. For HEAD the body is left out and its length kept.
   virtual void send(int status, std::string_view content_type, std::string_view body) = 0;
@@ -45,6 +47,10 @@ class Response {
                          std::uint64_t length_bytes) = 0;
   // Sends the head at once. The stream must not outlive the handler.
   virtual std::unique_ptr<ResponseStream> start_stream(int status, std::string_view content_type) = 0;
+  // The same for a body whose length is known: not chunked. More than that cannot be written (kInternal), and finish()
+  // before all of it was written is kInternal as well: the connection is cut.
+  virtual std::unique_ptr<ResponseStream> start_sized_stream(int status, std::string_view content_type,
+                                                             std::uint64_t length_bytes) = 0;
 
   // Whether the status line may already have been sent.
   virtual bool started() const = 0;

@@ -21,10 +21,19 @@ void check_status(int status) {
 
 }  // namespace
 
-void ResponseBase::set_header(std::string name, std::string value) {
+void ResponseBase::check_header(std::string_view name, std::string_view value) const {
   check_response_header(name, value);
   if (base::equals_ignoring_case(name, "Content-Length") && !traits_.head_only)
-    throw Error(ErrorCode::kInvalidArgument, "response header is the server's: " + name);
+    throw Error(ErrorCode::kInvalidArgument, "response header is the server's: " + std::string(name));
+}
+
+void ResponseBase::add_header(std::string name, std::string value) {
+  check_header(name, value);
+  headers_.emplace_back(std::move(name), std::move(value));
+}
+
+void ResponseBase::set_header(std::string name, std::string value) {
+  check_header(name, value);
   for (auto& [known, old] : headers_) {
     if (!base::equals_ignoring_case(known, name)) continue;
     old = std::move(value);
@@ -69,6 +78,10 @@ std::unique_ptr<ResponseStream> InlineResponse::start_stream(int, std::string_vi
   throw Error(ErrorCode::kInternal, "inline handlers cannot stream");
 }
 
+std::unique_ptr<ResponseStream> InlineResponse::start_sized_stream(int, std::string_view, std::uint64_t) {
+  throw Error(ErrorCode::kInternal, "inline handlers cannot stream");
+}
+
 // Frames each write as one chunk. Without chunks (HTTP/1.0) the body ends with the connection.
 class WorkerResponse::Stream final : public ResponseStream {
  public:
@@ -109,6 +122,30 @@ class WorkerResponse::Stream final : public ResponseStream {
   WorkerResponse& response_;
   Mode mode_;
   bool broken_ = false;
+};
+
+class WorkerResponse::SizedStream final : public ResponseStream {
+ public:
+  SizedStream(WorkerResponse& response, std::uint64_t left_bytes) : response_(response), left_bytes_(left_bytes) {}
+
+  void write(base::Bytes data) override {
+    if (response_.complete_ || data.size() > left_bytes_)
+      throw Error(ErrorCode::kInternal, "write beyond the promised length of a response");
+    response_.wire_.write_waiting(data, response_.stall_timeout_);
+    left_bytes_ -= data.size();
+  }
+
+  void finish() override {
+    if (response_.complete_) return;
+    if (left_bytes_ > 0) throw Error(ErrorCode::kInternal, "a response is shorter than promised");
+    response_.complete_ = true;
+  }
+
+  bool has_room() const override { return response_.wire_.has_room(); }
+
+ private:
+  WorkerResponse& response_;
+  std::uint64_t left_bytes_;
 };
 
 WorkerResponse::WorkerResponse(ResponseTraits traits, Wire& wire, BodyReader& body,
@@ -160,6 +197,14 @@ std::unique_ptr<ResponseStream> WorkerResponse::start_stream(int status, std::st
   }
   wire_.write_waiting(base::as_bytes(head.to_text()), stall_timeout_);
   return std::make_unique<Stream>(*this, mode);
+}
+
+std::unique_ptr<ResponseStream> WorkerResponse::start_sized_stream(int status, std::string_view content_type,
+                                                                   std::uint64_t length_bytes) {
+  check_status(status);
+  start(keep_alive_after_body());
+  wire_.write_waiting(base::as_bytes(length_head(status, content_type, length_bytes)), stall_timeout_);
+  return std::make_unique<SizedStream>(*this, sends_body(status) ? length_bytes : 0);
 }
 
 }  // namespace lighterd::api

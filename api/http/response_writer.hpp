@@ -22,6 +22,7 @@ class ResponseBase : public Response {
   explicit ResponseBase(ResponseTraits traits) : traits_(traits) {}
 
   void set_header(std::string name, std::string value) final;
+  void add_header(std::string name, std::string value) final;
   bool started() const final { return started_; }
   // Whether the connection may carry another request; meaningful when started.
   bool keep_alive() const { return keep_alive_; }
@@ -30,6 +31,7 @@ class ResponseBase : public Response {
   // Marks the answer as started; only once.
   void start(bool keep_alive);
   // For bodies of known length. A HEAD's Content-Length may have been set by the handler.
+  void check_header(std::string_view name, std::string_view value) const;
   std::string length_head(int status, std::string_view content_type, std::uint64_t length_bytes) const;
   bool sends_body(int status) const { return !traits_.head_only && status_has_body(status); }
 
@@ -50,6 +52,8 @@ class InlineResponse final : public ResponseBase {
   [[noreturn]] void send_file(int status, std::string_view content_type, base::UniqueFd file,
                               std::uint64_t offset_bytes, std::uint64_t length_bytes) override;
   [[noreturn]] std::unique_ptr<ResponseStream> start_stream(int status, std::string_view content_type) override;
+  [[noreturn]] std::unique_ptr<ResponseStream> start_sized_stream(int status, std::string_view content_type,
+                                                                  std::uint64_t length_bytes) override;
 
  private:
   std::string& output_;
@@ -65,6 +69,8 @@ class WorkerResponse final : public ResponseBase {
   void send_file(int status, std::string_view content_type, base::UniqueFd file, std::uint64_t offset_bytes,
                  std::uint64_t length_bytes) override;
   std::unique_ptr<ResponseStream> start_stream(int status, std::string_view content_type) override;
+  std::unique_ptr<ResponseStream> start_sized_stream(int status, std::string_view content_type,
+                                                     std::uint64_t length_bytes) override;
 
   // All that was promised has been sent.
   bool complete() const { return complete_; }
@@ -73,6 +79,7 @@ class WorkerResponse final : public ResponseBase {
 
  private:
   class Stream;
+  class SizedStream;
 
   bool keep_alive_after_body();
 

@@ -19,6 +19,7 @@ namespace lighterd::tests {
 class FakeResponse final : public api::Response {
  public:
   void set_header(std::string name, std::string value) override { headers[std::move(name)] = std::move(value); }
+  void add_header(std::string name, std::string value) override { headers[std::move(name)] += std::move(value); }
   void send(int code, std::string_view type, std::string_view text) override {
     start(code, type);
     body = text;
@@ -28,6 +29,9 @@ class FakeResponse final : public api::Response {
   std::unique_ptr<api::ResponseStream> start_stream(int code, std::string_view type) override {
     start(code, type);
     return std::make_unique<Stream>(*this);
+  }
+  std::unique_ptr<api::ResponseStream> start_sized_stream(int code, std::string_view type, std::uint64_t) override {
+    return start_stream(code, type);
   }
   bool started() const override { return status != 0; }
 

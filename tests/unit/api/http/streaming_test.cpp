@@ -57,6 +57,45 @@ TEST_F(StreamTest, IsChunkedAndFlushedAtOnce) {
   EXPECT_EQ(client.read_answer().body, "OK");
 }
 
+TEST_F(StreamTest, OfAKnownLengthIsNotChunked) {
+  route("GET", "/blob", [](Request&, Response& response) {
+    response.add_header("X-Each", "1");
+    response.add_header("X-Each", "2");
+    const auto stream = response.start_sized_stream(206, "text/plain", 10);
+    stream->write(base::as_bytes("hello"));
+    EXPECT_THROW(stream->write(base::as_bytes("too much")), base::Error);
+    EXPECT_THROW(stream->finish(), base::Error);
+    stream->write(base::as_bytes("world"));
+    stream->finish();
+  });
+  start();
+  Client client = connect();
+  client.send(get("/blob"));
+  std::string head;
+  ASSERT_TRUE(client.read_until("\r\n\r\n", head));
+  EXPECT_NE(head.find("HTTP/1.1 206 "), std::string::npos);
+  EXPECT_NE(head.find("Content-Length: 10\r\n"), std::string::npos);
+  EXPECT_NE(head.find("X-Each: 1\r\nX-Each: 2\r\n"), std::string::npos);
+  std::string body;
+  ASSERT_TRUE(client.read_until("world", body));
+  EXPECT_EQ(body, "hello");
+  client.send(get("/_ping"));
+  EXPECT_EQ(client.read_answer().body, "OK");
+}
+
+TEST_F(StreamTest, OfAKnownLengthIsCutWhenItEndsEarly) {
+  route("GET", "/blob", [](Request&, Response& response) {
+    response.start_sized_stream(200, "text/plain", 10)->write(base::as_bytes("part"));
+  });
+  start();
+  Client client = connect();
+  client.send(get("/blob"));
+  const Answer answer = client.read_answer();
+  EXPECT_EQ(answer.body, "part");
+  EXPECT_FALSE(answer.complete);
+  EXPECT_EQ(client.read_all(), "");
+}
+
 TEST_F(StreamTest, Http10IsDelimitedByTheEnd) {
   route("GET", "/stream", [](Request&, Response& response) {
     const auto stream = response.start_stream(200, "text/plain");
