@@ -60,6 +60,7 @@ class BlobFetch {
 
   void run() {
     transfer_.set_current_bytes(blob_.arrived_bytes());
+    tell_what_is_here();
     if (!try_parallel_after_resume()) run_serial();
     while (blob_.verify_arrived(kCatchUpBytes)) check_stop();
   }
@@ -70,6 +71,17 @@ class BlobFetch {
 
   void check_stop() const {
     if (stop_.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
+  }
+
+  // A gap ends where the next of the ranges that an earlier run left begins.
+  void tell_what_is_here() {
+    transfer_.arrival().begin_copy();
+    const std::int64_t size = blob_.descriptor().size_bytes;
+    for (std::int64_t position = 0; position < size;) {
+      const auto gap = blob_.find_gap(position, size);
+      transfer_.arrival().add({position, gap ? gap->begin : size});
+      position = gap ? gap->end : size;
+    }
   }
 
   // What an earlier run left has to be read and hashed: the rest is fetched meanwhile.
@@ -122,6 +134,7 @@ void fetch_blob(imagestore::ContentStore& content, const imagestore::Lease& leas
                 imagestore::BlobKind kind, Transfer& transfer, const ParallelOptions& options,
                 const std::stop_token& stop) {
   const auto blob = content.open_partial(lease, descriptor, kind, stop);
+  transfer.arrival().open(blob->open_reader());
   constexpr int kMaxCopies = 2;
   constexpr std::size_t kMaxReasonBytes = 200;
   for (int copy = 1;; ++copy) {

@@ -5,7 +5,7 @@
 #include <chrono>
 
 #include "base/error.hpp"
-#include "distribution/blob_fetch.hpp"
+#include "distribution/blob_transfer.hpp"
 #include "distribution/retry_reporter.hpp"
 
 namespace lighterd::distribution {
@@ -17,39 +17,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kReportInterval{100};
 constexpr std::size_t kMaxLayers = 10'000;
-
-// What came in as a plain blob has no diff ID yet: as a layer it is fetched anew.
-bool is_here(const std::optional<imagestore::BlobInfo>& info, imagestore::BlobKind kind) {
-  return info && (kind == imagestore::BlobKind::kPlain || info->layer);
-}
-
-// One transfer for all who want the same of a digest; what its descriptor says is a part of that.
-std::string transfer_key(const oci::Descriptor& layer, imagestore::BlobKind kind) {
-  return layer.digest.to_string() + " " + std::to_string(layer.size_bytes) +
-         (kind == imagestore::BlobKind::kPlain ? " plain" : "");
-}
-
-Error no_space(const oci::Descriptor& layer, const Error& error) {
-  return Error(ErrorCode::kNoSpace,
-               "layer " + layer.digest.to_string() + ": " + error.text() + "; free space there and pull again");
-}
-
-// Owns all it needs: it may outlive the operation that asked first. The lease is the transfer's own until each watcher
-// has leased the blob.
-TransferWork make_fetch(DistributionServices& services, const oci::Descriptor& layer, imagestore::BlobKind kind) {
-  return [&content = services.content, layer, kind](Transfer& transfer, std::stop_token stop) {
-    try {
-      const auto lease = content.make_lease("fetch " + layer.digest.to_string());
-      // Another transfer of it may have ended between the look-up and this one's start.
-      if (is_here(content.find_blob(layer.digest, lease), kind)) return;
-      fetch_blob(content, lease, layer, kind, transfer, {}, stop);
-    } catch (Error& error) {
-      if (error.code() == ErrorCode::kNoSpace) throw no_space(layer, error);
-      if (error.code() != ErrorCode::kCancelled) error.add_context("layer " + layer.digest.to_string());
-      throw;
-    }
-  };
-}
 
 }  // namespace
 
@@ -94,8 +61,7 @@ void LayerFetch::start(Item& item) {
     item.done = true;
     return;
   }
-  item.watch = services_.downloads.join(transfer_key(item.descriptor, item.kind), client_->registry(),
-                                        make_fetch(services_, item.descriptor, item.kind), client_);
+  item.watch = join_blob_transfer(services_, client_, item.descriptor, item.kind);
 }
 
 // Where somebody else's credentials fetch it, ours have to be good for it as well (security-reliability A.2/24).
@@ -121,7 +87,8 @@ bool LayerFetch::is_allowed(Item& item) {
 void LayerFetch::finish(Item& item) {
   item.watch = Watch();
   auto info = services_.content.find_blob(item.descriptor.digest, lease_);
-  if (!is_here(info, item.kind)) {  // removed between the transfer's end and our lease
+  // Removed between the transfer's end and our lease, or fetched by somebody who needs no diff ID.
+  if (!is_here(info, item.kind)) {
     start(item);
     authorise(item);
     return;

@@ -58,6 +58,7 @@ void PartFetch::write(base::Bytes data) {
     const std::int64_t position = part_.position();
     part_.write(data);
     transfer_.set_current_bytes(blob_.arrived_bytes());
+    transfer_.arrival().add({position, part_.position()});
     if (options_.on_bytes) options_.on_bytes(position, data);
   }
   if (is_last) throw Satisfied();

@@ -197,6 +197,7 @@ class RegistryClient::Repository {
     return result;
   }
 
+  Answer head_blob(const oci::Digest& digest, const std::stop_token& stop);
   FetchedManifest fetch_by_tag(Endpoint& endpoint, const std::string& tag, const std::stop_token& stop);
   FetchedManifest fetch_by_digest(const oci::Digest& digest, const Call& call, const std::stop_token& stop);
   void get_blob_from(Endpoint& endpoint, const oci::Descriptor& descriptor, BlobSink& sink,
@@ -437,14 +438,33 @@ void RegistryClient::skip_mirrors_for(const oci::Digest& digest) {
   repository_->skip_mirrors_for(digest);
 }
 
-void RegistryClient::require_blob(const oci::Digest& digest, std::stop_token stop) {
-  const Call call = repository_->call("HEAD", "blobs/" + digest.to_string());
-  repository_->session().try_endpoints(
+Answer RegistryClient::Repository::head_blob(const oci::Digest& digest, const std::stop_token& stop) {
+  const Call call = this->call("HEAD", "blobs/" + digest.to_string());
+  return session_.try_endpoints(
       [&](Endpoint& endpoint) {
-        const Answer answer = repository_->session().call(endpoint, call, stop);
+        Answer answer = session_.call(endpoint, call, stop);
         if (!answer.is_success()) throw answer.error();
+        return answer;
       },
       stop);
+}
+
+void RegistryClient::require_blob(const oci::Digest& digest, std::stop_token stop) {
+  (void)repository_->head_blob(digest, stop);
+}
+
+std::optional<std::int64_t> RegistryClient::find_blob_size(const oci::Digest& digest, std::stop_token stop) {
+  constexpr unsigned long long kMost = std::numeric_limits<std::int64_t>::max() / 2;
+  try {
+    const Answer answer = repository_->head_blob(digest, stop);
+    const std::string* length = answer.response.find_header("Content-Length");
+    const auto size = length == nullptr ? std::nullopt : base::parse_unsigned(*length);
+    if (!size || *size > kMost) throw Error(ErrorCode::kDataLoss, answer.request + ": no Content-Length");
+    return static_cast<std::int64_t>(*size);
+  } catch (const RegistryError& error) {
+    if (error.status() != 404) throw;
+    return std::nullopt;
+  }
 }
 
 std::string RegistryClient::read_blob(const oci::Descriptor& descriptor, std::size_t limit_bytes,

@@ -39,6 +39,9 @@ struct RegistryOptions {
   // Over plain http only those whose entry says so, and those of insecure hosts. Empty: none.
   std::filesystem::path auth_file = {};
   UploadOptions uploads = {};
+  // Value of a Via header with every request to a registry or a mirror, by which a daemon that serves one knows what it
+  // asked itself; empty: none.
+  std::string via = {};
   // Before a token that was issued less than a second ago and not accepted is tried again, twice at most.
   std::chrono::milliseconds fresh_token_pause{450};
 };
@@ -119,6 +122,8 @@ class RegistryClient {
   void skip_mirrors_for(const oci::Digest& digest);
   // That the blob may be had from here: HEAD. RegistryError if not.
   void require_blob(const oci::Digest& digest, std::stop_token stop);
+  // The same, and how large it is; nothing if the registry has not got it. kDataLoss if it does not say.
+  std::optional<std::int64_t> find_blob_size(const oci::Digest& digest, std::stop_token stop);
   // A small blob, verified; for configs.
   std::string read_blob(const oci::Descriptor& descriptor, std::size_t limit_bytes, std::stop_token stop);
 

@@ -264,6 +264,7 @@ HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& 
   request.headers = call.headers;
   request.headers.emplace_back("User-Agent", user_agent_);
   if (is_registry) {
+    if (!options_.via.empty()) request.headers.emplace_back("Via", options_.via);
     if (endpoint.is_reference_host()) add_headers(request.headers, extra_headers_);
     add_headers(request.headers, endpoint.headers());
     request.connect_timeout = endpoint.dial_timeout().value_or(request.connect_timeout);
@@ -274,7 +275,7 @@ HttpRequest RegistrySession::make_request(const Endpoint& endpoint, const Call& 
   request.answer_timeout = options_.stall_timeout * call.answer_patience;
   request.on_wait = call.on_wait ? call.on_wait : on_retry_;
   // Who waits for it could ask the next one meanwhile.
-  if (has_successor(endpoint)) request.patience = std::chrono::milliseconds(0);
+  request.patience = has_successor(endpoint) ? std::chrono::milliseconds(0) : options_.retry.longest_pause;
   request.tls = endpoint.tls_for(url);
   request.reach = reach_of_named_url(url, registry, endpoint.address_class());
   return request;

@@ -52,7 +52,7 @@ bool has_waited(const Error& error) {
 std::chrono::milliseconds asked_for(const Error& error) {
   const auto* refusal = dynamic_cast<const RegistryError*>(&error);
   if (refusal == nullptr || !refusal->retry_after()) return {};
-  return with_jitter(std::min<std::chrono::milliseconds>(*refusal->retry_after(), kLongestPatience));
+  return std::min<std::chrono::milliseconds>(*refusal->retry_after(), kLongestPatience);
 }
 
 }  // namespace
@@ -97,10 +97,11 @@ void RetryLoop::wait_or_rethrow(const Error& error, const std::stop_token& stop)
   }
   const int allowed =
       kind == FailureKind::kUnreachable ? std::min(kUnreachableAttempts, policy_.max_attempts) : policy_.max_attempts;
-  if (++failures_ >= allowed) throw;
+  const auto pause = asked_for(error);
+  if (++failures_ >= allowed || pause > policy_.longest_pause) throw;
   const auto backoff =
       has_waited(error) ? std::chrono::milliseconds(0) : retry_delay(policy_, failures_, random_fraction());
-  const auto delay = std::max(backoff, asked_for(error));
+  const auto delay = std::max(backoff, with_jitter(pause));
   if (listener_) listener_({base::printable(error.text(), kMaxReasonBytes), delay});
   wait_for(delay, stop);
 }

@@ -12,9 +12,14 @@
 
 namespace lighterd::distribution {
 
+// What a host may ask for at most (A10).
+inline constexpr std::chrono::seconds kLongestPatience{60};
+
 struct RetryPolicy {
   int max_attempts = 6;  // tries without progress in between, the first included; at least 1
   std::chrono::milliseconds first_delay{1000};
+  // A host that asks for a longer pause is not waited for: its refusal is the answer.
+  std::chrono::milliseconds longest_pause{kLongestPatience};
 };
 
 enum class FailureKind {
@@ -61,8 +66,5 @@ class RetryLoop {
   int stale_ = 0;
   int damages_ = 0;
 };
-
-// What a host may ask for at most (A10).
-inline constexpr std::chrono::seconds kLongestPatience{60};
 
 }  // namespace lighterd::distribution

@@ -150,6 +150,7 @@ void TransferQueue::State::start(const std::shared_ptr<Job>& job) {
       throw base::Error(base::ErrorCode::kUnavailable, "cannot start a transfer: no thread is to be had");
     };
     job->transfer->state_.store(Transfer::State::kFailed, std::memory_order_release);
+    job->transfer->arrival().wake();
   }
   note_change();
 }
@@ -171,6 +172,7 @@ void TransferQueue::State::run(const std::shared_ptr<Job>& job, std::list<std::j
   const std::lock_guard lock(mutex);
   forget(job);
   job->transfer->state_.store(result, std::memory_order_release);
+  job->transfer->arrival().wake();
   if (--running[job->running_host] == 0) running.erase(job->running_host);
   ended_threads.splice(ended_threads.end(), threads, self);
   start_waiting();

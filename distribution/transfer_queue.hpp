@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/synchronized.hpp"
+#include "distribution/blob_arrival.hpp"
 #include "distribution/retry.hpp"
 
 namespace lighterd::distribution {
@@ -64,6 +65,8 @@ class Transfer {
   // For the work itself: how far it is.
   void set_current_bytes(std::int64_t bytes) { current_bytes_.store(bytes, std::memory_order_relaxed); }
   TransferSources& sources() { return sources_; }
+  // Of a blob that is fetched: what can be read of it already.
+  BlobArrival& arrival() { return arrival_; }
 
   // For the work: it waits, and why. Shown until the deadline.
   struct Wait {
@@ -86,6 +89,7 @@ class Transfer {
   std::atomic<std::int64_t> current_bytes_ = 0;
   std::function<void()> rethrow_;  // written before the state becomes kFailed
   TransferSources sources_;
+  BlobArrival arrival_;
   mutable base::Synchronized<std::optional<Wait>> wait_;
 };
 

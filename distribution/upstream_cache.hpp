@@ -10,6 +10,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/stream.hpp"
@@ -26,7 +27,13 @@ struct UpstreamOptions {
   // After upstream could not be reached or was rate-limited it is not asked again for so long where something cached
   // can be served instead.
   std::chrono::milliseconds down_pause{10'000};
+  // So long upstream may take to confirm what is cached before that is served without.
+  std::chrono::milliseconds patience{5'000};
+  std::string user_agent = "lighterd";
 };
+
+// A value for RegistryOptions::via that no other daemon has.
+std::string make_via();
 
 // Why cached content is served although upstream could not confirm it: "docker.io: 503 Service Unavailable".
 using StaleReason = std::optional<std::string>;
@@ -51,6 +58,9 @@ class UpstreamCache {
   ~UpstreamCache();
 
   bool serves(const std::string& host) const;
+  // Whether the value of a request's Via header says that this daemon sent it (RegistryOptions::via): a registry of
+  // this daemon that is its own mirror or upstream answers from what it has, and asks nobody.
+  bool is_own_request(std::string_view via) const;
 
   // What the tag stands for upstream (HEAD), after its lifetime only; its manifest is here when this returns. kNotFound
   // if upstream says so; what is cached is served, with the reason, when upstream is down, slow to answer, refuses us
@@ -63,7 +73,9 @@ class UpstreamCache {
   std::optional<std::int64_t> find_blob_size(const oci::RepositoryName& name, const oci::Digest& digest,
                                              std::stop_token stop);
   // For a blob that is not visible in the repository yet; from `begin` on. What the store has already, and a cached
-  // manifest of the repository names, is linked without a request (nothing returned: look again). kNotFound.
+  // manifest of the repository names, is linked without a request, and what is small is fetched at once (nothing
+  // returned: it is visible now). Returns when something has arrived, or after some seconds. kNotFound;
+  // kInvalidArgument for a place behind the end.
   std::unique_ptr<BlobDownload> open_blob(const oci::RepositoryName& name, const oci::Digest& digest,
                                           std::int64_t begin, std::stop_token stop);
 

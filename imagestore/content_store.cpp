@@ -242,6 +242,26 @@ std::optional<BlobInfo> ContentStore::find_layer(const oci::DiffID& diff_id, con
   return std::nullopt;
 }
 
+std::optional<BlobInfo> ContentStore::describe_layer(const oci::Digest& digest, const std::stop_token& stop) {
+  constexpr std::size_t kBlockBytes = 256 * 1024;
+  base::FileSource file(open_blob(digest), layout_.blob(digest));
+  ContentVerifier verifier(digest.algorithm(), BlobKind::kLayer);
+  std::vector<std::byte> buffer(kBlockBytes);
+  while (const std::size_t count = file.read(buffer)) {
+    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "context canceled");
+    verifier.update(base::Bytes(buffer).first(count));
+  }
+  if (verifier.finish() != digest) {
+    logger_.warn("a blob's file is missing or damaged", {{"digest", digest.to_string()}});
+    return std::nullopt;
+  }
+  const BlobInfo info{digest, verifier.size_bytes(), verifier.finish_layer()};
+  auto write = database_.write();
+  blob_table::insert(*write, info, base::now());
+  write.commit();
+  return info;
+}
+
 std::unique_ptr<BlobWriter> ContentStore::start_blob(const Lease& lease, oci::DigestAlgorithm algorithm,
                                                      BlobKind kind) {
   return std::unique_ptr<BlobWriter>(new BlobWriter(*this, lease.id(), algorithm, kind));

@@ -89,6 +89,10 @@ class ContentStore {
   // A document whose bytes are here already; as BlobWriter.
   void put_blob(const oci::Descriptor& descriptor, std::string_view bytes, const Lease& lease);
 
+  // What a layer that came in as a plain blob uncompresses to: its file is read once, and that is remembered. Nothing
+  // if the file is not what its name says; kDataLoss for damaged compression; kCancelled. Somebody's lease holds it.
+  std::optional<BlobInfo> describe_layer(const oci::Digest& digest, const std::stop_token& stop);
+
   // For content whose digest is not known before; becomes a blob by a BlobAdoption.
   std::unique_ptr<SpoolFile> start_file() { return std::make_unique<SpoolFile>(layout_, logger_); }
   // Any layer that uncompresses to it, leased.

@@ -58,6 +58,10 @@ std::optional<ByteRange> PartialBlob::find_gap(std::int64_t from, std::int64_t e
   return ranges_.find_gap(from, end);
 }
 
+base::UniqueFd PartialBlob::open_reader() const {
+  return base::open_file(path_, O_RDONLY);
+}
+
 void PartialBlob::add_range(ByteRange range, std::uint64_t crc) {
   {
     const std::lock_guard lock(map_mutex_);

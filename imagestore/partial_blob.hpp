@@ -30,6 +30,8 @@ class PartialBlob {
   // Thread-safe. Bytes of parts that still write are counted, but not yet part of the ranges.
   std::int64_t arrived_bytes() const { return arrived_bytes_.load(std::memory_order_relaxed); }
   std::optional<ByteRange> find_gap(std::int64_t from, std::int64_t end) const;
+  // The file that the bytes are written to; it stays the blob's once that is committed. Of no use after an Error.
+  base::UniqueFd open_reader() const;
   bool is_complete() const { return !find_gap(0, descriptor_.size_bytes); }
 
   // What one connection brings, from `begin` on. Parts of other bytes may write at the same time from other threads;

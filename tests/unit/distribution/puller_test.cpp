@@ -39,6 +39,10 @@ bool becomes_empty(const std::filesystem::path& directory) {
   return true;
 }
 
+std::string blob_path(const oci::Digest& digest) {
+  return "/v2/app/blobs/" + digest.to_string();
+}
+
 class PullerTest : public testing::Test, public DistributionFixture {
  protected:
   std::vector<std::string> pull_lines(const std::string& rest, const std::string& architecture = {}) {
@@ -395,6 +399,36 @@ TEST_F(PullerTest, CompressedLayersAreVerifiedByTheirContent) {
   }
 }
 
+TEST_F(PullerTest, ALayerThatIsHereAsAPlainBlobIsReadAndNotFetched) {
+  const std::string content = tests::make_content(100'000);
+  const auto image = make_image({.layers = {content}});
+  serve("app", "1", image);
+  const auto& layer = image.layers[0].first;
+  const auto lease = store.content().make_lease("test");
+  store.content().put_blob(layer, content, lease);
+  pull_lines("app:1");
+  EXPECT_EQ(registry.count("GET", blob_path(layer.digest)), 0U);
+  const auto known = store.content().find_blob(layer.digest);
+  ASSERT_TRUE(known && known->layer);
+  EXPECT_EQ(known->layer->diff_id, layer.digest);
+  EXPECT_EQ(known->layer->uncompressed_bytes, 100'000);
+}
+
+TEST_F(PullerTest, UnlessItsFileIsDamaged) {
+  const std::string content = tests::make_content(100'000);
+  const auto image = make_image({.layers = {content}});
+  serve("app", "1", image);
+  const auto& layer = image.layers[0].first;
+  const auto lease = store.content().make_lease("test");
+  store.content().put_blob(layer, content, lease);
+  const auto path = store.content().blob_path(layer.digest);
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+  std::fstream(path, std::ios::in | std::ios::out).write("damage", 6);
+  pull_lines("app:1");
+  EXPECT_EQ(registry.count("GET", blob_path(layer.digest)), 1U);
+  EXPECT_EQ(store.content().read_blob(layer.digest, content.size()), content);
+}
+
 // Everything that a registry can get wrong; nothing of it may become visible, and the next pull works.
 struct BadContent {
   std::string name;
@@ -421,10 +455,6 @@ TEST_P(BadContentTest, IsRefusedAndTheNextPullWorks) {
   RecordingProgress progress;
   pull("app:1", progress);
   EXPECT_EQ(store.images().get_image(name("app:1")).target.digest, image.manifest.digest);
-}
-
-std::string blob_path(const oci::Digest& digest) {
-  return "/v2/app/blobs/" + digest.to_string();
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -292,6 +292,30 @@ TEST_F(RegistryClientTest, RequiresABlobToBeThere) {
             ErrorCode::kNotFound);
 }
 
+TEST_F(RegistryClientTest, TellsTheSizeOfABlobThatIsThere) {
+  const auto blob = registry.add_blob(repository, "layer");
+  EXPECT_EQ(client(registry).find_blob_size(blob.digest, {}), 5);
+  EXPECT_EQ(client(registry, Access::kPull, {}, "other").find_blob_size(blob.digest, {}), std::nullopt);
+  registry.add_fault({.method = "HEAD", .status = 403});
+  EXPECT_EQ(error_of<RegistryError>([&] { (void)client(registry).find_blob_size(blob.digest, {}); }).status(), 403);
+  EXPECT_EQ(registry.count("GET", "*"), 0U);
+}
+
+TEST_F(RegistryClientTest, NamesTheDaemonToTheRegistryAndToNobodyElse) {
+  tests::FakeRegistry storage;
+  const auto blob = registry.add_blob(repository, "layer");
+  options.via = "1.1 lighterd-x";
+  for (int i = 0; i < 2; ++i)
+    registry.add_fault({.method = "HEAD", .status = 307, .headers = {{"Location", storage.url() + "/x"}}});
+  EXPECT_FALSE(client(registry).find_blob_size(blob.digest, {}));
+  options.via.clear();
+  EXPECT_FALSE(client(registry).find_blob_size(blob.digest, {}));
+  const auto requests = registry.requests("HEAD");
+  EXPECT_EQ(requests.at(0).header("Via"), "1.1 lighterd-x");
+  EXPECT_EQ(requests.at(1).header("Via"), "");
+  EXPECT_EQ(storage.requests("HEAD").at(0).header("Via"), "");
+}
+
 TEST_F(RegistryClientTest, WarningsAreTakenOnce) {
   registry.add_manifest(repository, "1", kManifestType, "{}");
   registry.add_fault({.times = 2, .headers = {{"Warning", R"(299 - "end of \"life\"")"}}});

@@ -137,6 +137,13 @@ TEST(RetryLoop, TellsWhyAndHowLongAndHonoursRetryAfter) {
   EXPECT_LT(notices[1].delay, milliseconds(66'200));
 }
 
+TEST(RetryLoop, APauseThatIsTooLongIsNotWaitedFor) {
+  RetryLoop loop({.max_attempts = 6, .first_delay = milliseconds(1), .longest_pause = milliseconds(500)}, {});
+  EXPECT_EQ(count_tries(loop, [] { return refusal(429, {{"Retry-After", "1"}}); }), 1);
+  RetryLoop patient(kQuick, {});
+  EXPECT_EQ(count_tries(patient, [] { return refusal(429, {{"Retry-After", "0"}}); }), 6);
+}
+
 TEST(RetryLoop, AStallHasWaitedAlready) {
   std::vector<RetryNotice> notices;
   RetryLoop loop({.max_attempts = 4, .first_delay = milliseconds(3'600'000)},
