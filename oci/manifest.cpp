@@ -104,6 +104,16 @@ std::vector<Descriptor> find_descriptors(const Json& root, const std::string& ke
   return descriptors;
 }
 
+// What no reader here depends on is no reason to refuse a document.
+std::map<std::string, std::string> string_annotations(const Json& root) {
+  std::map<std::string, std::string> annotations;
+  const auto members = root.find("annotations");
+  if (members == root.end() || !members->is_object()) return annotations;
+  for (const auto& [key, value] : members->items())
+    if (value.is_string()) annotations.emplace(key, value.get<std::string>());
+  return annotations;
+}
+
 Manifest read_manifest(const Json& root, std::string type) {
   auto config = find_descriptor(root, "config");
   if (!config) refuse("\"config\" is missing");
@@ -111,7 +121,8 @@ Manifest read_manifest(const Json& root, std::string type) {
                     .artifact_type = base::find_string(root, "artifactType").value_or(""),
                     .config = *std::move(config),
                     .layers = find_descriptors(root, "layers"),
-                    .subject = find_descriptor(root, "subject")};
+                    .subject = find_descriptor(root, "subject"),
+                    .annotations = string_annotations(root)};
   if (manifest.is_image() && manifest.layers.size() > kMaxLayers)
     refuse("more than " + std::to_string(kMaxLayers) + " layers");
   return manifest;
@@ -121,7 +132,8 @@ Index read_index(const Json& root, std::string type) {
   return {.media_type = std::move(type),
           .artifact_type = base::find_string(root, "artifactType").value_or(""),
           .manifests = find_descriptors(root, "manifests"),
-          .subject = find_descriptor(root, "subject")};
+          .subject = find_descriptor(root, "subject"),
+          .annotations = string_annotations(root)};
 }
 
 Document read_document(const Json& root, std::string_view given, std::string_view reference) {
@@ -159,6 +171,22 @@ Document parse_document(std::string_view bytes, std::string_view media_type, std
 
 const std::string& media_type_of(const Document& document) {
   return std::visit([](const auto& value) -> const std::string& { return value.media_type; }, document);
+}
+
+const Descriptor* find_subject(const Document& document) {
+  return std::visit([](const auto& value) { return value.subject ? &*value.subject : nullptr; }, document);
+}
+
+Descriptor referrer_descriptor(const Document& document, Descriptor descriptor) {
+  std::visit(
+      [&](const auto& value) {
+        descriptor.artifact_type = value.artifact_type;
+        descriptor.annotations = value.annotations;
+      },
+      document);
+  const auto* manifest = std::get_if<Manifest>(&document);
+  if (manifest != nullptr && descriptor.artifact_type.empty()) descriptor.artifact_type = manifest->config.media_type;
+  return descriptor;
 }
 
 const Descriptor* find_platform(const Index& index, const PlatformMatcher& matcher) {

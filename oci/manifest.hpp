@@ -3,6 +3,7 @@
 // of CVE-2021-41190 and the caps of security-reliability.md A.1 (1, 7, 8, 9). They are never re-serialised.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,6 +26,7 @@ struct Manifest {
   Descriptor config;
   std::vector<Descriptor> layers;  // bottom first
   std::optional<Descriptor> subject;
+  std::map<std::string, std::string> annotations = {};  // those that are strings
 
   // Whether it is a container image: the config's type says so. Otherwise it is an artifact.
   bool is_image() const;
@@ -37,6 +39,7 @@ struct Index {
   std::string artifact_type;
   std::vector<Descriptor> manifests;
   std::optional<Descriptor> subject;
+  std::map<std::string, std::string> annotations = {};  // those that are strings
 };
 
 using Document = std::variant<Manifest, Index>;
@@ -49,6 +52,11 @@ Document parse_document(std::string_view bytes, std::string_view media_type, std
 
 // The type that the document turned out to have.
 const std::string& media_type_of(const Document& document);
+// What it is about, here or not; null for most.
+const Descriptor* find_subject(const Document& document);
+// How a list of referrers describes the document (registry-protocol.md B1): with its annotations, and as artifact type
+// its own, else of a manifest the config's media type.
+Descriptor referrer_descriptor(const Document& document, Descriptor descriptor);
 
 // The entry of an index to use: the best rank; entries without platform match last; ties keep file order;
 // attestations never. Nested indexes are the caller's: an entry whose media type is an index is a candidate as any.

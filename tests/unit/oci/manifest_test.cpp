@@ -281,6 +281,56 @@ TEST(ManifestTest, LayersOfOtherKindsMakeAPseudoImage) {
   EXPECT_FALSE(pseudo(""));
 }
 
+const std::string kEmptyType = "application/vnd.oci.empty.v1+json";
+const std::string kEmptyConfig = R"("config":)" + descriptor(kEmptyType, 2, R"(,"data":"e30=")");
+const std::string kNotes = R"("annotations":{"org.example.note":"yes","org.example.odd":1})";
+
+TEST(ManifestTest, TakesWhatRegistriesAreSent) {
+  const std::string sha512 = R"({"mediaType":")" + kM + R"(","digest":"sha512:)" + std::string(128, 'a') +
+                             R"(","size":7,"org.example.custom":{"a":[1]}})";
+  const std::string foreign = descriptor("application/vnd.oci.image.layer.nondistributable.v1.tar+gzip", 3,
+                                         R"(,"urls":["https://store.example.com/blobs/sha256/3"])");
+  const std::vector<std::pair<std::string, std::string>> documents = {
+      {document({kEmptyConfig, R"("artifactType":"application/vnd.example+type")"}, kM), kM},
+      {document({kEmptyConfig, R"("layers":[])"}, kM), kM},
+      {document({kEmptyConfig, R"("layers":[)" + descriptor(kEmptyType, 2, R"(,"data":"e30=")") + "]"}, kM), kM},
+      {document({R"("manifests":[])", R"("artifactType":"application/vnd.example+type")", kNotes}, kI), kI},
+      {document({R"("manifests":[)" + descriptor(kI, 5) + "," + descriptor(kDL, 6) + "," + sha512 + "]"}, kI), kI},
+      {document({R"("manifests":[],"subject":)" + sha512}, kI), kI},
+      {document({kConfig, R"("layers":[)" + foreign + "]", R"("org.example.custom":{"deep":{"list":[1,"a",null]}})"},
+                kM),
+       kM}};
+  for (const auto& [body, type] : documents) EXPECT_EQ(outcome(body, type), type) << body;
+}
+
+TEST(ManifestTest, ManyLargeAnnotationsFit) {
+  std::string notes = R"("annotations":{)";
+  for (int i = 0; i < 390; ++i)
+    notes += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":\"" + std::string(10'000, 'x') + "\"";
+  const Document parsed = parse_document(document({kConfig, notes + "}"}, kM), kM, "a");
+  EXPECT_EQ(std::get<Manifest>(parsed).annotations.size(), 390U);
+}
+
+Descriptor referrer(const std::string& body, const std::string& type) {
+  return referrer_descriptor(parse_document(body, type, "a"),
+                             {.media_type = type, .digest = parse_digest(digest_number(1)), .size_bytes = 10});
+}
+
+TEST(ManifestTest, ReferrersAreListedByTypeAndAnnotations) {
+  const std::string subject = R"("subject":)" + descriptor(kOciManifest, 9);
+  const std::string own = R"("artifactType":"own")";
+  EXPECT_EQ(referrer(document({kEmptyConfig, subject}, kM), kM).artifact_type, kEmptyType);
+  EXPECT_EQ(referrer(document({kEmptyConfig, subject, own}, kM), kM).artifact_type, "own");
+  EXPECT_EQ(referrer(document({kManifests, subject}, kI), kI).artifact_type, "");
+  const Descriptor index = referrer(document({kManifests, subject, own, kNotes}, kI), kI);
+  EXPECT_EQ(index.artifact_type, "own");
+  EXPECT_EQ(index.annotations, (std::map<std::string, std::string>{{"org.example.note", "yes"}}));
+  EXPECT_EQ(index.size_bytes, 10);
+  const Document parsed = parse_document(document({kManifests, subject}, kI), kI, "a");
+  EXPECT_EQ(find_subject(parsed)->digest.to_string(), digest_number(9));
+  EXPECT_EQ(find_subject(parse_document(kEmptyIndex, "", "a")), nullptr);
+}
+
 // ---- find_platform
 
 Platform platform_of(const std::string& text) {
