@@ -16,9 +16,17 @@ bool is_leased(Database& database, const std::string& digest) {
   return Query(database, "SELECT 1 FROM lease_blob WHERE digest=?1").bind(digest).step();
 }
 
+bool is_in_repository(Database& database, const std::string& digest) {
+  return Query(database,
+               "SELECT 1 WHERE EXISTS(SELECT 1 FROM repository_blob WHERE digest=?1)"
+               " OR EXISTS(SELECT 1 FROM repository_manifest WHERE digest=?1)")
+      .bind(digest)
+      .step();
+}
+
 // Not counting what `parent` points to.
 bool is_referenced(Database& database, const std::string& digest, const std::string& parent = {}) {
-  return is_image(database, digest) || is_leased(database, digest) ||
+  return is_image(database, digest) || is_leased(database, digest) || is_in_repository(database, digest) ||
          Query(database, "SELECT 1 FROM link WHERE child=?1 AND parent<>?2").bind(digest).bind(parent).step();
 }
 
@@ -33,7 +41,9 @@ std::optional<std::int64_t> remove_row(Database& database, const std::string& di
 }
 
 constexpr std::string_view kIsUnreferenced =
-    "NOT EXISTS(SELECT 1 FROM image WHERE image.digest=blob.digest)"
+    "NOT EXISTS(SELECT 1 FROM repository_blob WHERE repository_blob.digest=blob.digest)"
+    " AND NOT EXISTS(SELECT 1 FROM repository_manifest WHERE repository_manifest.digest=blob.digest)"
+    " AND NOT EXISTS(SELECT 1 FROM image WHERE image.digest=blob.digest)"
     " AND NOT EXISTS(SELECT 1 FROM link WHERE child=blob.digest)"
     " AND NOT EXISTS(SELECT 1 FROM lease_blob WHERE lease_blob.digest=blob.digest)";
 
@@ -87,10 +97,12 @@ std::vector<oci::Digest> list_layers(Database& database, const oci::DiffID& diff
   return result;
 }
 
-std::vector<oci::Digest> list_unreferenced(Database& database, base::Timestamp before, std::int64_t limit) {
+std::vector<oci::Digest> list_unreferenced(Database& database, base::Timestamp before, const std::string& after,
+                                           std::int64_t limit) {
   std::vector<oci::Digest> result;
-  Query query(database, "SELECT digest FROM blob WHERE added_at<?1 AND " + std::string(kIsUnreferenced) + " LIMIT ?2");
-  query.bind(nanoseconds(before)).bind(limit);
+  Query query(database, "SELECT digest FROM blob WHERE digest>?2 AND added_at<?1 AND " + std::string(kIsUnreferenced) +
+                            " ORDER BY digest LIMIT ?3");
+  query.bind(nanoseconds(before)).bind(after).bind(limit);
   while (query.step()) result.push_back(oci::parse_digest(query.text(0)));
   return result;
 }
@@ -172,11 +184,15 @@ std::vector<oci::Digest> remove_unreferenced(Database& database, const oci::Dige
 }
 
 bool has_content(Database& database, const oci::Digest& manifest) {
-  return Query(database, "SELECT 1 FROM manifest WHERE digest=?1 AND missing=0").bind(manifest.to_string()).step();
+  return Query(database, "SELECT 1 FROM manifest WHERE digest=?1 AND missing=0 AND is_published")
+      .bind(manifest.to_string())
+      .step();
 }
 
 void remove_content(Database& database, const oci::Digest& manifest, std::vector<oci::Digest>& removed) {
   const std::string digest = manifest.to_string();
+  Query(database, "UPDATE manifest SET is_published=0 WHERE digest=?1").bind(digest).run();
+  if (is_in_repository(database, digest)) return;
   const auto remove = [&](const std::string& blob) {
     if (remove_row(database, blob)) removed.push_back(oci::parse_digest(blob));
   };

@@ -38,8 +38,10 @@ void insert(Database& database, const BlobInfo& blob, base::Timestamp now);
 std::vector<oci::Digest> list(Database& database);
 // That uncompress to it; bounded.
 std::vector<oci::Digest> list_layers(Database& database, const oci::DiffID& diff_id);
-// Rows that nothing references and no lease holds, added before `before`; their number is bounded by limit.
-std::vector<oci::Digest> list_unreferenced(Database& database, base::Timestamp before, std::int64_t limit);
+// Rows that nothing references and no lease holds, added before `before`: the first `limit` whose digest sorts behind
+// `after` (as text; empty: all).
+std::vector<oci::Digest> list_unreferenced(Database& database, base::Timestamp before, const std::string& after,
+                                           std::int64_t limit);
 
 // Of all rows, and of those that list_unreferenced lists.
 std::int64_t total_bytes(Database& database);
@@ -54,15 +56,16 @@ void insert_lease(Database& database, const std::string& id, const std::string& 
 void remove_lease(Database& database, const std::string& id);
 void lease(Database& database, const std::string& id, const oci::Digest& digest);
 
-// Takes the digest and everything below it out of the index as far as no image, no other document and no lease
-// needs it; returns what was taken, whose files are to be removed after the commit, and adds their sizes to
+// Takes the digest and everything below it out of the index as far as no image, no repository, no other document and
+// no lease needs it; returns what was taken, whose files are to be removed after the commit, and adds their sizes to
 // freed_bytes.
 std::vector<oci::Digest> remove_unreferenced(Database& database, const oci::Digest& root, std::int64_t& freed_bytes);
 
-// Whether a manifest is here with all that it points to.
+// Whether the Docker face has a manifest with all that it points to.
 bool has_content(Database& database, const oci::Digest& manifest);
-// Takes what the manifest points to out of the index as far as nothing else needs it, and the manifest as well unless
-// an image's name is for it. Adds what was taken to `removed`, whose files are to be removed after the commit.
+// Takes the manifest from the Docker face, and unless it is in a repository, what it points to out of the index as far
+// as nothing else needs it, and the manifest as well unless an image's name is for it. Adds what was taken to
+// `removed`, whose files are to be removed after the commit.
 void remove_content(Database& database, const oci::Digest& manifest, std::vector<oci::Digest>& removed);
 
 }  // namespace blob_table

@@ -165,22 +165,32 @@ void ContentStore::remove_unknown_files(oci::DigestAlgorithm algorithm) {
 
 std::int64_t ContentStore::remove_unreferenced(base::Timestamp before) {
   constexpr std::int64_t kBatch = 256;
-  const auto remove_rows = [&] {
-    std::vector<oci::Digest> removed;
-    std::int64_t freed_bytes = 0;
-    auto write = database_.write();
-    for (const auto& root : blob_table::list_unreferenced(*write, before, kBatch))
-      for (auto& digest : blob_table::remove_unreferenced(*write, root, freed_bytes))
-        removed.push_back(std::move(digest));
-    write.commit();
-    if (!removed.empty())
-      logger_.info("removed content that nothing needs",
-                   {{"blobs", std::to_string(removed.size())}, {"bytes", std::to_string(freed_bytes)}});
-    return removed;
-  };
   std::int64_t freed_bytes = 0;
-  for (auto removed = remove_rows(); !removed.empty(); removed = remove_rows()) freed_bytes += remove_files(removed);
+  std::size_t count = 0;
+  std::string after;
+  // Found without the lock of writers, and looked at again under it.
+  for (auto found = blob_table::list_unreferenced(*database_.read(), before, after, kBatch); !found.empty();
+       found = blob_table::list_unreferenced(*database_.read(), before, after, kBatch)) {
+    after = found.back().to_string();
+    const auto removed = remove_rows(found);
+    count += removed.size();
+    freed_bytes += remove_files(removed);
+  }
+  if (count > 0)
+    logger_.info("removed content that nothing needs",
+                 {{"blobs", std::to_string(count)}, {"bytes", std::to_string(freed_bytes)}});
   return freed_bytes;
+}
+
+std::vector<oci::Digest> ContentStore::remove_rows(const std::vector<oci::Digest>& roots) {
+  std::vector<oci::Digest> removed;
+  std::int64_t ignored_bytes = 0;
+  auto write = database_.write();
+  for (const auto& root : roots)
+    for (auto& digest : blob_table::remove_unreferenced(*write, root, ignored_bytes))
+      removed.push_back(std::move(digest));
+  write.commit();
+  return removed;
 }
 
 std::mutex& ContentStore::lock_of(const oci::Digest& digest) {

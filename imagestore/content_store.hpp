@@ -128,6 +128,7 @@ class ContentStore {
   void remove_leftovers();
   void remove_unknown_files(oci::DigestAlgorithm algorithm);
   std::int64_t remove_unreferenced(base::Timestamp before);
+  std::vector<oci::Digest> remove_rows(const std::vector<oci::Digest>& roots);  // as far as nothing needs them
   void remove_unreferenced_if_due();
   std::int64_t remove_if_unknown(const oci::Digest& digest) noexcept;  // under the digest's lock
   std::mutex& lock_of(const oci::Digest& digest);

@@ -162,7 +162,7 @@ std::vector<oci::Digest> ImageStore::publish_content(Database& database, const P
                                                      base::Timestamp now) {
   std::vector<oci::Digest> documents;
   for (const auto& manifest : publication.manifests) {
-    manifest_table::insert(database, manifest);
+    manifest_table::insert(database, manifest, manifest_table::Face::kDocker);
     documents.push_back(manifest.descriptor.digest);
   }
   image_table::insert_image(database, publication.target, now);

@@ -170,10 +170,12 @@ NameChange set_tag(Database& database, const oci::Reference& name, const oci::Di
   const auto before = find_tag(database, name);
   const std::string digest = image.to_string();
   Query(database,
-        "INSERT INTO tag(repository, tag, image) VALUES(?1, ?2, ?3) ON CONFLICT DO UPDATE SET image=excluded.image")
+        "INSERT INTO tag(repository, tag, image, updated_at) VALUES(?1, ?2, ?3, ?4)"
+        " ON CONFLICT DO UPDATE SET image=excluded.image, updated_at=excluded.updated_at")
       .bind(name.repository().to_string())
       .bind(*name.tag())
       .bind(digest)
+      .bind(nanoseconds(now))
       .run();
   Query(database, "UPDATE image SET tagged_at=?2 WHERE digest=?1").bind(digest).bind(nanoseconds(now)).run();
   if (!before) return NameChange::kCreated;

@@ -120,7 +120,7 @@ std::optional<ImageVariant> find_variant(Database& database, const TreeNode& nod
       database,
       "SELECT manifest.media_type, manifest.platform, blob.size, config.child FROM manifest JOIN blob USING(digest)"
       " JOIN link AS config ON config.parent=manifest.digest AND config.role='config'"
-      " WHERE manifest.digest=?1 AND manifest.kind='image' AND manifest.missing=0");
+      " WHERE manifest.digest=?1 AND manifest.kind='image' AND manifest.missing=0 AND manifest.is_published");
   query.bind(node.digest);
   if (!query.step()) return std::nullopt;
   const oci::Digest digest = oci::parse_digest(node.digest);
@@ -161,7 +161,7 @@ struct ListedEntry {
 ListedEntry read_entry(const Query& query) {
   ManifestEntry entry{.digest = oci::parse_digest(query.text(0)), .descriptor_json = query.text(1)};
   const std::string named = query.text(2);
-  entry.is_complete = !query.is_null(7) && query.integer(7) == 0;
+  entry.is_complete = !query.is_null(7) && query.integer(7) == 0 && query.integer(10) != 0;
   entry.content_bytes = query.is_null(6) ? query.integer(8) : query.integer(6);
   if (named == "attestation") {
     entry.kind = ManifestEntry::Kind::kAttestation;
@@ -178,11 +178,12 @@ void collect_entries(Database& database, const std::string& index, int depth, st
   if (depth > oci::kMaxIndexDepth || !seen.insert(index).second) return;
   std::vector<ListedEntry> listed;
   {
-    Query query(database,
-                "SELECT link.child, link.descriptor, link.entry, link.described, link.platform, manifest.kind,"
-                " manifest.content_size, manifest.missing, blob.size, manifest.platform FROM link"
-                " LEFT JOIN blob ON blob.digest=link.child LEFT JOIN manifest ON manifest.digest=link.child"
-                " WHERE link.parent=?1 AND link.role='manifest' ORDER BY link.position");
+    Query query(
+        database,
+        "SELECT link.child, link.descriptor, link.entry, link.described, link.platform, manifest.kind,"
+        " manifest.content_size, manifest.missing, blob.size, manifest.platform, manifest.is_published FROM link"
+        " LEFT JOIN blob ON blob.digest=link.child LEFT JOIN manifest ON manifest.digest=link.child"
+        " WHERE link.parent=?1 AND link.role='manifest' ORDER BY link.position");
     query.bind(index);
     while (query.step()) listed.push_back(read_entry(query));
   }
@@ -198,7 +199,7 @@ void collect_entries(Database& database, const std::string& index, int depth, st
 
 }  // namespace
 
-void insert(Database& database, const ParsedManifest& manifest) {
+void insert(Database& database, const ParsedManifest& manifest, Face face) {
   const std::string digest = manifest.descriptor.digest.to_string();
   std::optional<std::string> platform;
   std::optional<std::int64_t> created_at;
@@ -209,7 +210,8 @@ void insert(Database& database, const ParsedManifest& manifest) {
     if (!manifest.config->labels.empty()) labels = base::to_text(base::Json(manifest.config->labels));
   }
   Query(database,
-        "INSERT INTO manifest(digest, media_type, kind, platform, created_at, labels) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
+        "INSERT INTO manifest(digest, media_type, kind, platform, created_at, labels, is_published)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0)"
         " ON CONFLICT DO UPDATE SET platform=excluded.platform, created_at=excluded.created_at, labels=excluded.labels"
         " WHERE manifest.platform IS NULL AND excluded.platform IS NOT NULL")
       .bind(digest)
@@ -219,6 +221,8 @@ void insert(Database& database, const ParsedManifest& manifest) {
       .bind(created_at)
       .bind(labels)
       .run();
+  if (face == Face::kDocker)
+    Query(database, "UPDATE manifest SET is_published=1 WHERE digest=?1 AND NOT is_published").bind(digest).run();
   insert_links(database, digest, manifest.document);
   count_content(database, digest);
 }
@@ -234,7 +238,7 @@ std::vector<ManifestEntry> list_entries(Database& database, const oci::Digest& i
   std::vector<ManifestEntry> entries;
   Query query(database,
               "SELECT manifest.kind, manifest.platform, manifest.content_size, manifest.missing, manifest.media_type,"
-              " blob.size FROM manifest JOIN blob USING(digest) WHERE manifest.digest=?1");
+              " blob.size, manifest.is_published FROM manifest JOIN blob USING(digest) WHERE manifest.digest=?1");
   query.bind(image.to_string());
   if (!query.step()) return entries;
   const std::string kind = query.text(0);
@@ -247,7 +251,7 @@ std::vector<ManifestEntry> list_entries(Database& database, const oci::Digest& i
   ManifestEntry entry{.digest = image,
                       .descriptor_json = R"({"mediaType":")" + query.text(4) + R"(","digest":")" + image.to_string() +
                                          R"(","size":)" + std::to_string(query.integer(5)) + "}"};
-  entry.is_complete = query.integer(3) == 0;
+  entry.is_complete = query.integer(3) == 0 && query.integer(6) != 0;
   entry.content_bytes = query.integer(2);
   set_image_kind(entry, kind, query.find_text(1), std::nullopt);
   entries.push_back(std::move(entry));

@@ -11,8 +11,11 @@
 
 namespace lighterd::imagestore::manifest_table {
 
-// A document that is known already learns its config, if that was not here before.
-void insert(Database& database, const ParsedManifest& manifest);
+enum class Face { kDocker, kRegistry };
+
+// For which face it comes: what was only pushed to a repository is no platform of an image. A document that is known
+// already learns its config, if that was not here before.
+void insert(Database& database, const ParsedManifest& manifest, Face face);
 std::vector<ImageVariant> list_variants(Database& database, const oci::Digest& image);
 std::vector<ManifestEntry> list_entries(Database& database, const oci::Digest& image);
 // What every index that names it names as an attestation of this manifest.

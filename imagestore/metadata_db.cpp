@@ -148,8 +148,71 @@ WHERE role='manifest';
 CREATE INDEX link_by_described ON link(described) WHERE described IS NOT NULL;
 )sql";
 
+// The store as a registry has it, beside what the Docker face has.
+constexpr const char* kVersion3 = R"sql(
+-- Whether the Docker face has it, with every diff ID verified; otherwise it was only pushed to a repository here.
+ALTER TABLE manifest ADD COLUMN is_published INTEGER NOT NULL DEFAULT 1;
+
+ALTER TABLE tag ADD COLUMN updated_at INTEGER NOT NULL DEFAULT 0;
+UPDATE tag SET updated_at=coalesce((SELECT tagged_at FROM image WHERE image.digest=tag.image), 0);
+-- The names under which a registry's clients see them.
+CREATE INDEX tag_by_registry_name ON tag(replace(lower(repository), ':', '_'), tag);
+CREATE INDEX digest_reference_by_registry_name ON digest_reference(replace(lower(repository), ':', '_'));
+
+CREATE TABLE repository(
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  kind TEXT NOT NULL CHECK(kind IN ('pushed', 'cached')),
+  active_at INTEGER NOT NULL
+) STRICT;
+
+-- Blobs that are visible there. is_waiting: no manifest of the repository was seen to need it since touched_at.
+CREATE TABLE repository_blob(
+  repository INTEGER NOT NULL REFERENCES repository(id),
+  digest TEXT NOT NULL REFERENCES blob(digest),
+  touched_at INTEGER NOT NULL,
+  is_waiting INTEGER NOT NULL DEFAULT 1,
+  PRIMARY KEY(repository, digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX repository_blob_by_digest ON repository_blob(digest);
+CREATE INDEX repository_blob_waiting ON repository_blob(touched_at) WHERE is_waiting;
+
+-- The media type is the one that it was pushed as. referrer: the descriptor by which a list of referrers names it.
+CREATE TABLE repository_manifest(
+  repository INTEGER NOT NULL REFERENCES repository(id),
+  digest TEXT NOT NULL REFERENCES manifest(digest),
+  media_type TEXT NOT NULL,
+  added_at INTEGER NOT NULL,
+  subject TEXT,
+  artifact_type TEXT,
+  referrer TEXT,
+  PRIMARY KEY(repository, digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX repository_manifest_by_digest ON repository_manifest(digest);
+CREATE INDEX repository_manifest_by_subject ON repository_manifest(repository, subject, digest)
+  WHERE subject IS NOT NULL;
+
+CREATE TABLE repository_tag(
+  repository INTEGER NOT NULL,
+  tag TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  updated_at INTEGER NOT NULL,
+  PRIMARY KEY(repository, tag),
+  FOREIGN KEY(repository, digest) REFERENCES repository_manifest(repository, digest) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX repository_tag_by_digest ON repository_tag(repository, digest);
+
+-- Sessions; what arrived is ingest/upload-<id>.
+CREATE TABLE upload(
+  id TEXT PRIMARY KEY,
+  repository TEXT NOT NULL,
+  algorithm TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql";
+
 // The script at position n takes a database from user_version n to n + 1; released ones never change.
-constexpr std::array<const char*, 2> kMigrations = {kVersion1, kVersion2};
+constexpr std::array<const char*, 3> kMigrations = {kVersion1, kVersion2, kVersion3};
 
 void migrate(Database& database) {
   const auto version = [&] {

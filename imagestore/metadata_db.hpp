@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The index of the store: its connections and its schema. SQL stands here, in blob_table.cpp, in manifest_table.cpp and
-// in image_table.cpp, and nowhere else.
+// The index of the store: its connections and its schema. SQL stands here and in the files named *_table.cpp, and
+// nowhere else.
 #pragma once
 
 #include <filesystem>

@@ -19,17 +19,11 @@
 #include "base/time.hpp"
 #include "imagestore/content_store.hpp"
 #include "imagestore/metadata_db.hpp"
+#include "imagestore/registry_names.hpp"
 #include "oci/manifest.hpp"
 #include "oci/reference.hpp"
 
 namespace lighterd::imagestore {
-
-// The name under which the Docker face's repository is seen; nothing for an IPv6 host.
-std::optional<std::string> find_registry_name(const oci::RepositoryName& name);
-// The other way round; nothing for a name whose first component is no host ("team/app").
-std::optional<oci::RepositoryName> find_docker_name(std::string_view repository);
-// registry-protocol.md A1: lower-case components, at most 255 characters.
-bool is_valid_repository(std::string_view name);
 
 enum class RepositoryKind { kPushed, kCached, kPulled };
 
@@ -109,6 +103,16 @@ class RegistryStore {
   bool unlink_blob(const std::string& repository, const oci::Digest& digest);
 
  private:
+  friend class Upload;
+  friend class UploadStore;
+  // Inside a transaction: the repository's row, made if there is none, or the error of the writing functions.
+  std::int64_t get_for_writing(Database& database, const std::string& repository, RepositoryKind kind,
+                               base::Timestamp now) const;
+  bool is_manifest_visible(Database& database, const std::string& repository, const oci::Digest& digest) const;
+  bool is_blob_visible(Database& database, const std::string& repository, const oci::Digest& digest) const;
+  std::vector<oci::Digest> list_missing(Database& database, const ManifestUpload& upload) const;
+  void record(Database& database, const ManifestUpload& upload, base::Timestamp now) const;
+
   ContentStore& content_;
   MetadataDb& database_;
   const std::chrono::milliseconds grace_;

@@ -37,6 +37,12 @@ TestImage make_attestation(const TestImage& subject, const std::string& predicat
 // An OCI index over the images' manifests, each with its platform.
 std::pair<oci::Descriptor, std::string> make_index(const std::vector<std::pair<TestImage, oci::Platform>>& images);
 
+// Makes of the newest index one of schema version 2.
+inline constexpr const char* kBackToVersion2 =
+    "DROP TABLE upload; DROP TABLE repository_tag; DROP TABLE repository_manifest; DROP TABLE repository_blob;"
+    "DROP TABLE repository; DROP INDEX tag_by_registry_name; DROP INDEX digest_reference_by_registry_name;"
+    "ALTER TABLE tag DROP COLUMN updated_at; ALTER TABLE manifest DROP COLUMN is_published; PRAGMA user_version=2;";
+
 class TestStore {
  public:
   TestStore();

@@ -236,6 +236,7 @@ TEST_F(ImageVariantsTest, SharedBytesAreOfWhatAnotherImageHas) {
 TEST_F(ImageVariantsTest, AStoreOfTheFirstSchemaLearnsAllOfIt) {
   store_.publish_index(image_.index, {image_.arm64, image_.arm64_note}, "app:1");
   const auto before = entries("app:1");
+  store_.execute(tests::kBackToVersion2);
   store_.execute(
       "DROP TRIGGER blob_arrives; DROP TRIGGER blob_goes; DROP INDEX link_by_described;"
       "ALTER TABLE link DROP COLUMN entry; ALTER TABLE link DROP COLUMN platform;"
