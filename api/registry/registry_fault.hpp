@@ -12,7 +12,7 @@
 
 namespace lighterd::api::registry {
 
-// The closed set of the distribution spec and of docker's distribution; order as in error_codes.cpp.
+// The closed set of the distribution spec and of docker's distribution.
 enum class FaultCode {
   kBlobUnknown,
   kBlobUploadInvalid,
@@ -43,7 +43,7 @@ std::string_view default_message(FaultCode code);  // "blob unknown to registry"
 struct FaultEntry {
   FaultCode code;
   std::string message;      // empty: the code's own
-  std::string detail = {};  // JSON; empty: none
+  std::string detail = {};  // JSON text; empty: none
 };
 
 // An Error so that whoever catches those catches this.
@@ -55,6 +55,7 @@ class RegistryFault : public base::Error {
   explicit RegistryFault(std::vector<FaultEntry> entries, Headers headers = {});
   RegistryFault(FaultCode code, std::string message, std::string detail = {});
   RegistryFault(int status, FaultEntry entry, Headers headers = {});
+  RegistryFault(int status, std::vector<FaultEntry> entries, Headers headers = {});
 
   int status() const { return status_; }
   const Headers& headers() const { return headers_; }

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/registry/registry_call.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "api/registry/registry_fault.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/json.hpp"
+
+namespace lighterd::api::registry {
+namespace {
+
+// Of a proxy in front that ends TLS; otherwise the connection's own.
+std::string_view scheme_of(const Request& request) {
+  const std::string* forwarded = request.headers.find("X-Forwarded-Proto");
+  if (forwarded != nullptr && (*forwarded == "https" || *forwarded == "http")) return *forwarded;
+  return request.is_encrypted ? "https" : "http";
+}
+
+// What stands in a Host header; nothing that could end it or begin a path.
+bool is_authority(std::string_view text) {
+  constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]";
+  return !text.empty() && text.find_first_not_of(kAllowed) == std::string_view::npos;
+}
+
+}  // namespace
+
+void send_empty(RegistryCall& call, int status) {
+  call.status = status;
+  call.response.send(status, "", "");
+}
+
+void send_json(RegistryCall& call, int status, const std::string& body, std::string_view content_type) {
+  call.status = status;
+  call.response.send(status, content_type, body);
+}
+
+void require_writable(const RegistryCall& call) {
+  const auto refuse = [](const std::string& why) { throw RegistryFault(FaultCode::kUnsupported, why); };
+  if (call.services.policy.is_read_only) refuse("the registry is read only");
+  const auto kind = call.services.registry.find_repository(call.repository.name);
+  if (kind == imagestore::RepositoryKind::kPushed) return;
+  const auto& origin = call.repository.origin;
+  if (kind == imagestore::RepositoryKind::kCached || (origin && call.services.upstream.serves(origin->domain())))
+    refuse("the repository is a cache of another registry's and read only");
+  if (kind == imagestore::RepositoryKind::kPulled) refuse("the repository has pulled images and is read only");
+}
+
+const oci::RepositoryName* find_upstream(const RegistryCall& call) {
+  const auto& origin = call.repository.origin;
+  if (!origin || !call.services.upstream.serves(origin->domain())) return nullptr;
+  const auto kind = call.services.registry.find_repository(call.repository.name);
+  return kind == imagestore::RepositoryKind::kPushed ? nullptr : &*origin;
+}
+
+oci::Digest parse_digest_parameter(std::string_view text) {
+  try {
+    return oci::parse_digest(text);
+  } catch (const base::Error& error) {
+    throw RegistryFault(FaultCode::kDigestInvalid, error.text());
+  }
+}
+
+std::string relative_location(const RegistryCall& call, std::string_view rest) {
+  std::string location = "/v2/" + call.path_name + std::string(rest);
+  if (const std::string* ns = call.request.query.find("ns"); ns != nullptr && !ns->empty())
+    location += "?ns=" + base::percent_encode(*ns);
+  return location;
+}
+
+std::string absolute_location(const RegistryCall& call, std::string_view rest) {
+  const std::string* host = call.request.headers.find("Host");
+  // On a Unix socket it names nothing.
+  if (host == nullptr || call.request.peer || !is_authority(*host)) return relative_location(call, rest);
+  return std::string(scheme_of(call.request)) + "://" + *host + relative_location(call, rest);
+}
+
+std::string json_string(std::string_view text) {
+  return base::to_text(base::Json(base::printable(text)));
+}
+
+bool is_not_modified(const Headers& headers, const oci::Digest& digest) {
+  const std::string wanted = digest.to_string();
+  for (const auto& [name, value] : headers.all()) {
+    if (!base::equals_ignoring_case(name, "If-None-Match")) continue;
+    std::string_view rest = value;
+    while (!rest.empty()) {
+      const std::size_t comma = rest.find(',');
+      std::string_view tag = base::trim(rest.substr(0, comma));
+      rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
+      if (tag == "*") return true;
+      if (tag.starts_with("W/")) tag.remove_prefix(2);
+      if (tag.size() >= 2 && tag.front() == '"' && tag.back() == '"') tag = tag.substr(1, tag.size() - 2);
+      if (tag == wanted) return true;
+    }
+  }
+  return false;
+}
+
+void set_digest_headers(RegistryCall& call, const oci::Digest& digest) {
+  call.response.set_header("Docker-Content-Digest", digest.to_string());
+  call.response.set_header("ETag", "\"" + digest.to_string() + "\"");
+}
+
+void set_stale_warning(RegistryCall& call, const std::optional<std::string>& reason) {
+  if (!reason) return;
+  std::string text;
+  for (const char c : base::printable("stale: " + *reason, 256)) {
+    // A header's bytes are ASCII here, whatever upstream said.
+    if (c == '"' || c == '\\') text += '\\';
+    text += static_cast<unsigned char>(c) < 0x80 ? c : '?';
+  }
+  call.response.set_header("Warning", "299 - \"" + text + "\"");
+}
+
+}  // namespace lighterd::api::registry

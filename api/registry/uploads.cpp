@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <vector>
+
+#include "api/registry/endpoints.hpp"
+#include "api/registry/range_header.hpp"
+#include "api/registry/registry_fault.hpp"
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+
+namespace lighterd::api::registry {
+namespace {
+
+using imagestore::Upload;
+
+constexpr std::size_t kCopyBytes = std::size_t{64} * 1024;
+constexpr std::size_t kMaxHolders = 100;
+
+// "0-0" before the first byte (trap 5).
+std::string received_range(std::int64_t size_bytes) {
+  return "0-" + std::to_string(size_bytes == 0 ? 0 : size_bytes - 1);
+}
+
+RegistryFault::Headers session_headers(const RegistryCall& call, const std::string& id, std::int64_t size_bytes) {
+  return {{"Location", relative_location(call, "/blobs/uploads/" + id)},
+          {"Range", received_range(size_bytes)},
+          {"Docker-Upload-UUID", id}};
+}
+
+void send_session(RegistryCall& call, int status, const std::string& id, std::int64_t size_bytes) {
+  for (auto& [name, value] : session_headers(call, id, size_bytes)) call.response.set_header(name, value);
+  send_empty(call, status);
+}
+
+void send_blob_created(RegistryCall& call, const oci::Digest& digest) {
+  call.response.set_header("Location", absolute_location(call, "/blobs/" + digest.to_string()));
+  call.response.set_header("Docker-Content-Digest", digest.to_string());
+  send_empty(call, 201);
+}
+
+void receive_body(RegistryCall& call, Upload& upload) {
+  std::vector<std::byte> buffer(kCopyBytes);
+  while (const std::size_t count = call.request.body->read(buffer)) upload.write(base::Bytes(buffer).first(count));
+}
+
+void commit(Upload& upload, const oci::Digest& digest) {
+  try {
+    upload.commit(digest);
+  } catch (const base::Error& error) {
+    if (error.code() != base::ErrorCode::kDataLoss) throw;
+    throw RegistryFault(FaultCode::kDigestInvalid, "", json_string(error.text()));
+  }
+}
+
+// Whether the blob is in the repository now. Without `from` it may come from wherever the client may pull it (trap 38).
+bool mount(RegistryCall& call, const oci::Digest& digest, const std::string* from) {
+  auto& registry = call.services.registry;
+  const auto link = [&] {
+    return registry.link_blob(call.repository.name, imagestore::RepositoryKind::kPushed, digest);
+  };
+  if (from != nullptr && !from->empty())
+    return imagestore::is_valid_repository(*from) && registry.find_blob(*from, digest) && link();
+  for (const std::string& holder : registry.list_holders(digest, kMaxHolders)) {
+    const Permission permission{Permission::Kind::kRepository, holder, Action::kPull};
+    if (call.identity->may(permission)) return link();
+  }
+  return false;
+}
+
+void receive_single(RegistryCall& call, const oci::Digest& digest) {
+  const auto upload = call.services.uploads.start_single(call.repository.name, digest.algorithm());
+  receive_body(call, *upload);
+  commit(*upload, digest);
+  send_blob_created(call, digest);
+}
+
+oci::DigestAlgorithm read_algorithm(const RegistryCall& call) {
+  const std::string* text = call.request.query.find("digest-algorithm");
+  if (text == nullptr || *text == "sha256") return oci::DigestAlgorithm::kSha256;
+  if (*text == "sha512") return oci::DigestAlgorithm::kSha512;
+  throw RegistryFault(FaultCode::kDigestInvalid, "unsupported digest algorithm");
+}
+
+std::unique_ptr<Upload> open_upload(const RegistryCall& call) {
+  return call.services.uploads.open(call.request.path_parameter("id"), call.repository.name, call.request.stop);
+}
+
+void check_type(const RegistryCall& call) {
+  const std::string* header = call.request.headers.find("Content-Type");
+  const std::string type = header == nullptr ? "" : oci::media_type::strip_parameters(*header);
+  if (type.empty() || type == "application/octet-stream") return;
+  throw RegistryFault(415, FaultEntry{FaultCode::kBlobUploadInvalid, "a chunk is application/octet-stream"});
+}
+
+// Bytes go where the last ones ended, and nowhere else (security-reliability rule 48).
+void check_position(const RegistryCall& call, const Upload& upload) {
+  const std::string* header = call.request.headers.find("Content-Range");
+  if (header == nullptr) return;
+  const auto range = parse_content_range(*header);
+  const auto refuse = [&](int status, FaultCode code) {
+    throw RegistryFault(status, FaultEntry{code, ""}, session_headers(call, upload.id(), upload.size_bytes()));
+  };
+  if (!range || range->first != upload.size_bytes()) refuse(416, FaultCode::kRangeInvalid);
+  const std::string* length = call.request.headers.find("Content-Length");
+  if (length == nullptr) return;
+  const auto bytes = base::parse_unsigned(*length);
+  if (bytes && static_cast<std::int64_t>(*bytes) != range->size_bytes()) refuse(400, FaultCode::kSizeInvalid);
+}
+
+}  // namespace
+
+void upload_start(RegistryCall& call) {
+  require_writable(call);
+  const Parameters& query = call.request.query;
+  if (const std::string* digest = query.find("mount")) {
+    const oci::Digest wanted = parse_digest_parameter(*digest);
+    if (mount(call, wanted, query.find("from"))) return send_blob_created(call, wanted);
+  } else if (const std::string* whole = query.find("digest")) {
+    return receive_single(call, parse_digest_parameter(*whole));
+  }
+  const auto upload = call.services.uploads.start(call.repository.name, read_algorithm(call));
+  send_session(call, 202, upload->id(), 0);
+}
+
+void upload_status(RegistryCall& call) {
+  const std::string& id = call.request.path_parameter("id");
+  send_session(call, 204, id, call.services.uploads.get_size(id, call.repository.name));
+}
+
+void upload_patch(RegistryCall& call) {
+  require_writable(call);
+  const auto upload = open_upload(call);
+  check_type(call);
+  check_position(call, *upload);
+  receive_body(call, *upload);
+  send_session(call, 202, upload->id(), upload->size_bytes());
+}
+
+void upload_finish(RegistryCall& call) {
+  require_writable(call);
+  const std::string* text = call.request.query.find("digest");
+  if (text == nullptr) throw RegistryFault(FaultCode::kDigestInvalid, "digest parameter missing");
+  const oci::Digest digest = parse_digest_parameter(*text);
+  const auto upload = open_upload(call);
+  check_position(call, *upload);
+  receive_body(call, *upload);
+  commit(*upload, digest);
+  send_blob_created(call, digest);
+}
+
+void upload_cancel(RegistryCall& call) {
+  open_upload(call)->cancel();
+  send_empty(call, 204);
+}
+
+}  // namespace lighterd::api::registry
