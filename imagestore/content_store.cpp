@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "base/error.hpp"
+#include "imagestore/upload_table.hpp"
 
 namespace lighterd::imagestore {
 
@@ -85,11 +86,16 @@ void ContentStore::remove_unreferenced_if_due() {
   remove_stale_ingests(false);
 }
 
+bool ContentStore::is_open_upload(const std::filesystem::path& path) {
+  const auto id = layout_.find_upload_id(path);
+  return id && upload_table::find(*database_.read(), *id);
+}
+
 // Only of an earlier run everything that is no partial blob may go: a BlobWriter's file has no name to know it by.
 void ContentStore::remove_stale_ingests(bool at_start) {
   for (const auto& entry : std::filesystem::directory_iterator(layout_.ingest())) {
     const auto digest = layout_.find_partial_digest(entry.path());
-    if (!digest && !at_start) continue;
+    if (!digest && (!at_start || is_open_upload(entry.path()))) continue;
     // Taken, so that nobody opens it meanwhile.
     if (digest && !open_partials_.lock()->insert(*digest).second) continue;
     const base::Finally close([&] {

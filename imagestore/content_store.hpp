@@ -63,9 +63,9 @@ struct StoreUsage {
 // Thread-safe.
 class ContentStore {
  public:
-  // Removes what an earlier run left: files that the index does not know and unfinished ingests, except partial blobs
-  // of the last `keep_unreferenced`. Blobs that nothing has needed for that long are removed now and, as older partial
-  // blobs, at most once an hour.
+  // Removes what an earlier run left: files that the index does not know and unfinished ingests, except upload sessions
+  // and partial blobs of the last `keep_unreferenced`. Blobs that nothing has needed for that long are removed now and,
+  // as older partial blobs, at most once an hour.
   ContentStore(const StoreLayout& layout, MetadataDb& database, base::Logger& logger,
                std::chrono::hours keep_unreferenced = std::chrono::hours(24));
 
@@ -117,6 +117,8 @@ class ContentStore {
   friend class BlobWriter;
   friend class BlobAdoption;
   friend class PartialBlob;
+  friend class Upload;
+  friend class UploadStore;
   // Syncs a finished file of ingest/, moves it among the blobs, records and leases it. The descriptor is closed then.
   void take_file(base::UniqueFd& fd, const std::filesystem::path& path, const BlobInfo& info,
                  const std::string& lease_id);
@@ -124,6 +126,7 @@ class ContentStore {
   void close_partial(const oci::Digest& digest) noexcept;
   void remove_stale_ingests(bool at_start);
   bool is_wanted_partial(const std::filesystem::directory_entry& entry);
+  bool is_open_upload(const std::filesystem::path& path);
   void drop_lease(const std::string& id) noexcept;
   void remove_leftovers();
   void remove_unknown_files(oci::DigestAlgorithm algorithm);

@@ -192,15 +192,21 @@ bool RegistryStore::unlink_blob(const std::string& repository, const oci::Digest
 
 std::int64_t RegistryStore::get_for_writing(Database& database, const std::string& repository, RepositoryKind kind,
                                             base::Timestamp now) const {
+  require_writable(database, repository, kind);
   if (const auto row = registry_table::find(database, repository)) {
-    require_same_kind(repository, kind, row->kind);
     const auto step = std::min<std::chrono::milliseconds>(std::chrono::minutes(1), grace_ / 10);
     if (now - row->active_at > step) registry_table::set_active(database, row->id, now);
     return row->id;
   }
-  if (kind == RepositoryKind::kPushed && pulled_table::has_repository(database, repository))
-    require_same_kind(repository, kind, RepositoryKind::kPulled);
   return registry_table::insert(database, repository, kind, now);
+}
+
+void RegistryStore::require_writable(Database& database, const std::string& repository, RepositoryKind kind) const {
+  if (const auto row = registry_table::find(database, repository)) {
+    require_same_kind(repository, kind, row->kind);
+  } else if (kind == RepositoryKind::kPushed && pulled_table::has_repository(database, repository)) {
+    require_same_kind(repository, kind, RepositoryKind::kPulled);
+  }
 }
 
 bool RegistryStore::is_manifest_visible(Database& database, const std::string& repository,

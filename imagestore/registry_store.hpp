@@ -105,7 +105,8 @@ class RegistryStore {
  private:
   friend class Upload;
   friend class UploadStore;
-  // Inside a transaction: the repository's row, made if there is none, or the error of the writing functions.
+  // Inside a transaction: the error of the writing functions, and the repository's row, made if there is none.
+  void require_writable(Database& database, const std::string& repository, RepositoryKind kind) const;
   std::int64_t get_for_writing(Database& database, const std::string& repository, RepositoryKind kind,
                                base::Timestamp now) const;
   bool is_manifest_visible(Database& database, const std::string& repository, const oci::Digest& digest) const;

@@ -18,6 +18,13 @@ SpoolFile::SpoolFile(const StoreLayout& layout, base::Logger& logger)
       path_(layout.ingest() / oci::random_hex(16)),
       fd_(base::open_file(path_, O_WRONLY | O_CREAT | O_EXCL)) {}
 
+SpoolFile::SpoolFile(std::filesystem::path path, base::UniqueFd fd, std::int64_t size_bytes, base::Logger& logger)
+    : logger_(logger),
+      path_(std::move(path)),
+      fd_(std::move(fd)),
+      size_bytes_(size_bytes),
+      flushed_bytes_(size_bytes) {}
+
 SpoolFile::~SpoolFile() {
   if (!is_moved_) remove_file(path_, logger_);
 }

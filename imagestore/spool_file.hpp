@@ -16,6 +16,8 @@ class StoreLayout;
 class SpoolFile final : public base::Sink {
  public:
   SpoolFile(const StoreLayout& layout, base::Logger& logger);
+  // Takes over a file of ingest/ that is there already and has that size; `fd` is open for writing.
+  SpoolFile(std::filesystem::path path, base::UniqueFd fd, std::int64_t size_bytes, base::Logger& logger);
   ~SpoolFile() override;
   SpoolFile(const SpoolFile&) = delete;
   SpoolFile& operator=(const SpoolFile&) = delete;

@@ -83,4 +83,11 @@ std::optional<oci::Digest> StoreLayout::find_partial_digest(const std::filesyste
   return oci::find_digest(name);
 }
 
+std::optional<std::string> StoreLayout::find_upload_id(const std::filesystem::path& path) const {
+  constexpr std::string_view kPrefix = "upload-";
+  const std::string name = path.filename().string();
+  if (!name.starts_with(kPrefix)) return std::nullopt;
+  return name.substr(kPrefix.size());
+}
+
 }  // namespace lighterd::imagestore

@@ -12,10 +12,12 @@
 //     ingest/<random>       content on its way in
 //     ingest/<algorithm>-<hex>.part   a blob of which a part has arrived ...
 //     ingest/<algorithm>-<hex>.map    ... and which part
+//     ingest/upload-<id>    what a client has pushed of a blob so far
 #pragma once
 
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "base/file.hpp"
 #include "oci/digest.hpp"
@@ -37,6 +39,10 @@ class StoreLayout {
   std::filesystem::path partial_map(const oci::Digest& digest) const;
   // Of a .part or .map file; nothing for any other name.
   std::optional<oci::Digest> find_partial_digest(const std::filesystem::path& path) const;
+  // `id`: 32 hex digits.
+  std::filesystem::path upload(const std::string& id) const { return ingest() / ("upload-" + id); }
+  // Of such a file; nothing for any other name.
+  std::optional<std::string> find_upload_id(const std::filesystem::path& path) const;
 
  private:
   std::filesystem::path root_;

@@ -33,15 +33,21 @@ class Upload final : public base::Sink {
   friend class UploadStore;
   struct State;
   explicit Upload(std::unique_ptr<State> state);
+  void verify(const oci::Digest& expected);
+  BlobInfo publish(const oci::Digest& digest);
+  void end() noexcept;
   std::unique_ptr<State> state_;
 };
 
 // Thread-safe.
 class UploadStore {
  public:
+  // Forgets sessions of which the bytes are gone.
   UploadStore(ContentStore& content, RegistryStore& registry, MetadataDb& database);
+  ~UploadStore();
 
   // A session that others can open by its ID: 128 random bits, 32 hex digits. Hashed by `algorithm`.
+  // kPermissionDenied as the writing functions of RegistryStore.
   std::unique_ptr<Upload> start(const std::string& repository, oci::DigestAlgorithm algorithm);
   // One for this request alone: without commit() nothing of it stays.
   std::unique_ptr<Upload> start_single(const std::string& repository, oci::DigestAlgorithm algorithm);
@@ -55,9 +61,19 @@ class UploadStore {
 
  private:
   friend class Upload;
+  struct Session;
+  struct Sessions;
+  std::unique_ptr<Upload> open_file(std::shared_ptr<Session> session, int flags);
+  std::shared_ptr<Session> claim(const std::string& id, const std::stop_token& stop);
+  std::shared_ptr<Session> load(const std::string& id, const std::stop_token& stop);
+  void release(const std::string& id, std::shared_ptr<Session> kept) noexcept;
+  bool expire_one(const std::string& id, base::Timestamp before);
+  void remove(const std::string& id) noexcept;
+
   ContentStore& content_;
   RegistryStore& registry_;
   MetadataDb& database_;
+  const std::unique_ptr<Sessions> sessions_;
 };
 
 }  // namespace lighterd::imagestore
