@@ -26,30 +26,38 @@ void release_if_large(std::string& buffer, std::size_t kept_bytes) {
 
 }  // namespace
 
-Connection::Connection(ConnectionHost& host, ServerContext& context, int fd, Kind kind,
+Connection::Connection(ConnectionHost& host, ServerContext& context, Wire wire, Kind kind,
                        std::optional<PeerCredentials> peer)
     : host_(host),
       context_(context),
-      wire_(fd),
+      wire_(std::move(wire)),
       kind_(kind),
       peer_(peer),
+      state_(wire_.is_tls() ? State::kHandshaking : State::kReading),
       parser_({context.options.max_head_bytes, context.options.max_headers}) {}
 
 void Connection::on_open(bool refused) {
-  deadline_ = host_.now() + context_.options.idle_timeout;
+  const bool is_new = state_ == State::kHandshaking;
+  deadline_ = host_.now() + (is_new ? context_.options.handshake_timeout : context_.options.idle_timeout);
   if (!refused) return;
+  // A handshake costs more than an answer is worth then.
+  if (is_new) return close();
   answer_fault({503, "too many connections"});
   flush();
 }
 
 void Connection::on_event() {
   switch (state_) {
+    case State::kHandshaking:
+      return shake_hands();
     case State::kReading:
       return read_input();
     case State::kFlushing:
       return flush();
     case State::kDetached:
       return exchange_->on_peer_state(wire_.peer_state());
+    case State::kParked:
+      return resume();
     case State::kLingering:
       return drain_lingering();
     case State::kClosed:
@@ -57,16 +65,39 @@ void Connection::on_event() {
   }
 }
 
+void Connection::watch(Interest interest) {
+  if (interest_ != interest) host_.set_interest(*this, interest_ = interest);
+}
+
+void Connection::shake_hands() {
+  const WireResult result = wire_.handshake();
+  if (result.status == WireStatus::kWouldBlock)
+    return watch(result.waits_for == WireEvent::kReadable ? Interest::kRead : Interest::kWrite);
+  if (result.status == WireStatus::kDone) {
+    state_ = State::kReading;
+    watch(Interest::kRead);
+    begin_wait();
+    if (state_ == State::kReading) read_input();
+    return;
+  }
+  if (!wire_.fall_back_to_plain_http()) return close();
+  answer_fault({400, "this port speaks TLS: use https"});
+  flush();
+}
+
+// What TLS has read already is taken, too: no event will tell of it.
 void Connection::read_input() {
-  for (int i = 0; i < kReadsPerEvent && state_ == State::kReading; ++i) {
+  for (int i = 0; state_ == State::kReading && (i < kReadsPerEvent || wire_.has_buffered_input()); ++i) {
     const std::span<std::byte> buffer = host_.read_buffer();
     const WireResult result = wire_.read(buffer);
-    if (result.status == WireStatus::kWouldBlock) return;
-    if (result.status == WireStatus::kClosed) return close();
+    if (result.status == WireStatus::kWouldBlock)
+      return watch(result.waits_for == WireEvent::kReadable ? Interest::kRead : Interest::kWrite);
+    if (result.status == WireStatus::kClosed) return close_cleanly();
     input_.append(base::as_text(buffer.first(result.bytes)));
     process_input();
-    if (result.bytes < buffer.size()) return;
+    if (result.bytes < buffer.size() && !wire_.has_buffered_input()) break;
   }
+  if (state_ == State::kReading) watch(Interest::kRead);
 }
 
 // Answers what has arrived wholly. Stops when an answer must be sent first, so that a client that does not read
@@ -107,7 +138,7 @@ bool Connection::parse_next() {
 
 // A head has so much time from its first byte on, however slowly it trickles.
 void Connection::begin_wait() {
-  if (context_.draining.load(std::memory_order_relaxed)) return close();
+  if (context_.draining.load(std::memory_order_relaxed)) return close_cleanly();
   if (input_.empty()) {
     deadline_ = host_.now() + context_.options.idle_timeout;
   } else if (!std::exchange(head_begun_, true)) {
@@ -117,7 +148,8 @@ void Connection::begin_wait() {
 
 void Connection::handle_head() {
   if (kind_ == Kind::kTcp)
-    if (const auto fault = find_origin_fault(head_)) return answer_fault(*fault);
+    if (const auto fault = find_origin_fault(head_, {context_.options.host_check, scheme()}))
+      return answer_fault(*fault);
   if (!host_.announce_request(*this, head_)) answer_fault({501, "unknown method"});
 }
 
@@ -128,6 +160,7 @@ Request Connection::make_request(std::string path) {
   request.query = Parameters::parse(head_.query);
   request.headers = std::move(head_.headers);
   request.peer = peer_;
+  request.is_encrypted = wire_.is_tls();
   return request;
 }
 
@@ -217,6 +250,9 @@ void Connection::on_exchange_done(Outcome outcome) {
   const std::shared_ptr<Exchange> exchange = std::exchange(exchange_, nullptr);
   state_ = State::kReading;
   switch (outcome) {
+    case Outcome::kParked:
+      exchange_ = exchange;
+      return park();
     case Outcome::kReset:
       wire_.reset_on_close();
       return close();
@@ -232,8 +268,25 @@ void Connection::on_exchange_done(Outcome outcome) {
   }
   input_ = exchange->take_buffered();
   if (context_.draining.load(std::memory_order_relaxed)) return finish();
-  host_.set_interest(*this, interest_ = Interest::kRead);
+  watch(Interest::kRead);
   process_input();
+  if (state_ == State::kReading && wire_.has_buffered_input()) read_input();
+}
+
+void Connection::park() {
+  state_ = State::kParked;
+  deadline_ = host_.now() + context_.options.write_stall_timeout;
+  watch(Interest::kWrite);
+}
+
+void Connection::resume() {
+  state_ = State::kDetached;
+  watch(Interest::kDisconnect);
+  try {
+    host_.run_exchange(*this, exchange_);
+  } catch (const std::exception&) {
+    close();
+  }
 }
 
 void Connection::answer_fault(const Fault& fault) {
@@ -256,8 +309,8 @@ void Connection::flush() {
     if (state_ == State::kReading) after_flush_ = AfterFlush::kRead;
     state_ = State::kFlushing;
     if (sent > 0 || interest_ != Interest::kWrite) deadline_ = host_.now() + context_.options.write_stall_timeout;
-    if (interest_ != Interest::kWrite) host_.set_interest(*this, interest_ = Interest::kWrite);
-    return;
+    // Without renegotiation no write waits for a read.
+    return watch(Interest::kWrite);
   }
   release_if_large(output_, kKeptBufferBytes);
   if (state_ != State::kFlushing) return;
@@ -265,7 +318,7 @@ void Connection::flush() {
   if (after_flush_ == AfterFlush::kFinish) return finish();
   state_ = State::kReading;
   if (interest_ == Interest::kRead) return;
-  host_.set_interest(*this, interest_ = Interest::kRead);
+  watch(Interest::kRead);
   process_input();
 }
 
@@ -274,24 +327,24 @@ void Connection::finish() {
   if (more)
     linger();
   else
-    close();
+    close_cleanly();
 }
 
 // A close with unread input would reset the connection and could take the answer from the client.
 void Connection::linger() {
-  wire_.shut_down_writing();
+  wire_.end_writing();
   state_ = State::kLingering;
   deadline_ = host_.now() + kLingerTime;
   std::string().swap(input_);
   used_bytes_ = 0;
-  if (interest_ != Interest::kRead) host_.set_interest(*this, interest_ = Interest::kRead);
+  watch(Interest::kRead);
   drain_lingering();
 }
 
 void Connection::drain_lingering() {
   const std::span<std::byte> buffer = host_.read_buffer();
   for (int i = 0; i < kReadsPerEvent; ++i) {
-    const WireResult result = wire_.read(buffer);
+    const WireResult result = wire_.drain(buffer);
     if (result.status == WireStatus::kWouldBlock) return;
     lingering_bytes_ += result.bytes;
     if (result.status == WireStatus::kClosed || lingering_bytes_ > kLingerBytes) return close();
@@ -305,13 +358,15 @@ void Connection::on_tick() {
     release_if_large(output_, 0);
   }
   if (host_.now() < deadline_) return;
-  if (state_ != State::kReading || !head_begun_) return close();
+  if (state_ != State::kReading) return close();
+  if (!head_begun_) return close_cleanly();
   answer_fault({408, "the request head took too long"});
   flush();
 }
 
 void Connection::close_if_idle() {
-  if (state_ == State::kReading) close();
+  if (state_ == State::kReading) close_cleanly();
+  if (state_ == State::kHandshaking) close();
 }
 
 void Connection::cut() {
@@ -321,6 +376,11 @@ void Connection::cut() {
   } else {
     close();
   }
+}
+
+void Connection::close_cleanly() {
+  wire_.close_notify();
+  close();
 }
 
 void Connection::close() {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "api/http/exchange.hpp"
 #include "api/http/head_parser.hpp"
@@ -42,9 +43,10 @@ class Connection {
  public:
   enum class Kind { kUnix, kTcp };
 
-  Connection(ConnectionHost& host, ServerContext& context, int fd, Kind kind, std::optional<PeerCredentials> peer);
+  Connection(ConnectionHost& host, ServerContext& context, Wire wire, Kind kind, std::optional<PeerCredentials> peer);
 
   int fd() const { return wire_.fd(); }
+  std::string_view scheme() const { return wire_.is_tls() ? "https" : "http"; }
 
   // Just registered. `refused`: there are too many; says so and closes.
   void on_open(bool refused);
@@ -60,10 +62,12 @@ class Connection {
   void cut();
 
  private:
-  enum class State { kReading, kFlushing, kDetached, kLingering, kClosed };
+  // kParked: the rest of an answer waits until the client takes more; no thread waits with it.
+  enum class State { kHandshaking, kReading, kFlushing, kDetached, kParked, kLingering, kClosed };
   enum class AfterFlush { kRead, kFinish, kLinger };
   using TimePoint = std::chrono::steady_clock::time_point;
 
+  void shake_hands();
   void read_input();
   void process_input();
   bool parse_next();
@@ -73,11 +77,16 @@ class Connection {
   void run_inline(Request request, const Handler& handler);
   bool finish_inline_body();
   void detach(Request request, Handler handler);
+  void park();
+  void resume();
   void answer_fault(const Fault& fault);
   void flush();
   void finish();
   void linger();
   void drain_lingering();
+  void watch(Interest interest);
+  // At the end of an answer, or between two: what the client got is whole.
+  void close_cleanly();
   void close();
 
   ConnectionHost& host_;

@@ -6,6 +6,12 @@
 #include "base/error.hpp"
 
 namespace lighterd::api {
+namespace {
+
+// Long enough for a client that keeps up, short enough for one that does not to take no thread from others.
+constexpr std::chrono::milliseconds kPatience{5};
+
+}  // namespace
 
 Exchange::Exchange(ServerContext& context, Wire& wire, Request request, const BodyFraming& framing,
                    ResponseTraits traits, bool keep_alive, Handler handler, std::string unsent, std::string buffered)
@@ -15,9 +21,9 @@ Exchange::Exchange(ServerContext& context, Wire& wire, Request request, const Bo
       unsent_(std::move(unsent)),
       body_(wire, buffered_, framing, context.options.body_idle_timeout, [this] { on_body_complete(); }),
       request_(std::move(request)),
-      traits_(traits),
-      keep_alive_(keep_alive),
-      handler_(std::move(handler)) {
+      handler_(std::move(handler)),
+      response_(traits, wire, body_, context.options.write_stall_timeout,
+                [this, keep_alive] { return keep_alive && !context_.draining.load(std::memory_order_relaxed); }) {
   request_.body = &body_;
   request_.stop = stop_.get_token();
   // A handler that does not read would otherwise never learn that its client has left: all that was to come is here.
@@ -44,29 +50,30 @@ void Exchange::abandon() {
 }
 
 Outcome Exchange::run() noexcept {
-  WorkerResponse response(traits_, wire_, body_, context_.options.write_stall_timeout,
-                          [this] { return keep_alive_ && !context_.draining.load(std::memory_order_relaxed); });
   try {
     if (abandoned_) return Outcome::kClose;
-    if (!unsent_.empty())
-      wire_.write_waiting(base::as_bytes(std::exchange(unsent_, {})), context_.options.write_stall_timeout);
-    call_handler(response);
+    if (!std::exchange(begun_, true)) {
+      if (!unsent_.empty())
+        wire_.write_waiting(base::as_bytes(std::exchange(unsent_, {})), context_.options.write_stall_timeout);
+      call_handler();
+    }
+    if (!response_.send_rest(kPatience)) return Outcome::kParked;
   } catch (const std::exception& failure) {
-    answer_failure(response, failure);
+    answer_failure(failure);
   } catch (...) {
-    answer_failure(response, base::Error(base::ErrorCode::kInternal, "the handler failed in an unknown way"));
+    answer_failure(base::Error(base::ErrorCode::kInternal, "the handler failed in an unknown way"));
   }
-  return outcome_of(response);
+  return outcome();
 }
 
-void Exchange::call_handler(WorkerResponse& response) {
+void Exchange::call_handler() {
   // What the handler holds on to ends with it.
   const Handler handler = std::exchange(handler_, nullptr);
-  handler(request_, response);
-  if (!response.started()) throw base::Error(base::ErrorCode::kInternal, "the handler gave no answer");
+  handler(request_, response_);
+  if (!response_.started()) throw base::Error(base::ErrorCode::kInternal, "the handler gave no answer");
 }
 
-void Exchange::answer_failure(WorkerResponse& response, const std::exception& failure) noexcept {
+void Exchange::answer_failure(const std::exception& failure) noexcept {
   try {
     const auto* error = dynamic_cast<const base::Error*>(&failure);
     const bool cancelled = error != nullptr && error->code() == base::ErrorCode::kCancelled;
@@ -76,16 +83,16 @@ void Exchange::answer_failure(WorkerResponse& response, const std::exception& fa
       context_.logger.error("handler failed", {{"path", request_.path}, {"error", failure.what()}});
     // Nobody waits for the answer to what was cancelled for that reason.
     if (cancelled && stop_.stop_requested()) return;
-    if (!response.started()) response.send(500, "application/json", fault_body(failure.what()));
+    if (!response_.started()) response_.send(500, "application/json", fault_body(failure.what()));
   } catch (const std::exception&) {
     // The client is gone; the outcome says so.
   }
 }
 
-Outcome Exchange::outcome_of(const WorkerResponse& response) {
-  if (!response.complete()) return response.ends_by_close() ? Outcome::kReset : Outcome::kClose;
+Outcome Exchange::outcome() {
+  if (!response_.complete()) return response_.ends_by_close() ? Outcome::kReset : Outcome::kClose;
   if (!body_.discard_available()) return Outcome::kLinger;
-  return response.keep_alive() ? Outcome::kKeepAlive : Outcome::kFinish;
+  return response_.keep_alive() ? Outcome::kKeepAlive : Outcome::kFinish;
 }
 
 }  // namespace lighterd::api

@@ -19,6 +19,7 @@ namespace lighterd::api {
 
 // What becomes of the connection.
 enum class Outcome {
+  kParked,  // the client takes no more for now: run() goes on once it does
   kKeepAlive,
   kFinish,  // close: the request has been read and answered wholly
   kLinger,  // close, but let the client read the answer although it is still sending
@@ -32,9 +33,9 @@ class Exchange {
   Exchange(ServerContext& context, Wire& wire, Request request, const BodyFraming& framing, ResponseTraits traits,
            bool keep_alive, Handler handler, std::string unsent, std::string buffered);
 
-  // Worker: answers the request, whatever happens.
+  // Worker: answers the request, whatever happens. Again after kParked.
   Outcome run() noexcept;
-  // After run(): what belongs to the next request.
+  // After the last run(): what belongs to the next request.
   std::string take_buffered() { return std::move(buffered_); }
 
   // Instead of run(): what it would have sent first.
@@ -47,9 +48,9 @@ class Exchange {
 
  private:
   void on_body_complete();
-  void call_handler(WorkerResponse& response);
-  void answer_failure(WorkerResponse& response, const std::exception& failure) noexcept;
-  Outcome outcome_of(const WorkerResponse& response);
+  void call_handler();
+  void answer_failure(const std::exception& failure) noexcept;
+  Outcome outcome();
 
   ServerContext& context_;
   Wire& wire_;
@@ -61,9 +62,9 @@ class Exchange {
   std::atomic<bool> abandoned_{false};
   BodyReader body_;
   Request request_;
-  ResponseTraits traits_;
-  bool keep_alive_;
   Handler handler_;
+  bool begun_ = false;
+  WorkerResponse response_;
 };
 
 }  // namespace lighterd::api

@@ -127,25 +127,25 @@ void IoTransport::run_posted() {
   }
 }
 
-void IoTransport::adopt(base::UniqueFd fd, Connection::Kind kind, std::optional<PeerCredentials> peer, bool refused) {
-  const auto shared_fd = std::make_shared<base::UniqueFd>(std::move(fd));
-  post([this, shared_fd, kind, peer, refused] { open_connection(std::move(*shared_fd), kind, peer, refused); });
+void IoTransport::adopt(Arrival arrival) {
+  const auto shared = std::make_shared<Arrival>(std::move(arrival));
+  post([this, shared] { open_connection(std::move(*shared)); });
 }
 
-void IoTransport::open_connection(base::UniqueFd fd, Connection::Kind kind, std::optional<PeerCredentials> credentials,
-                                  bool refused) {
+void IoTransport::open_connection(Arrival arrival) {
   if (context_.draining) return context_.connections.remove();
-  const int number = fd.get();
+  const int number = arrival.fd.get();
   try {
     const auto connection =
-        std::make_shared<Connection>(static_cast<ConnectionHost&>(*this), context_, number, kind, credentials);
+        std::make_shared<Connection>(static_cast<ConnectionHost&>(*this), context_,
+                                     Wire(number, std::move(arrival.tls)), arrival.kind, arrival.peer);
     const auto peer = Pistache::Tcp::Peer::Create(number, Pistache::Address());
     peer->putData(kConnectionKey, connection);
     const auto index = static_cast<std::size_t>(number);
     if (slots_.size() <= index) slots_.resize(index + 64);
     handleNewPeer(peer);
     slots_[index] = {peer, connection};
-    [[maybe_unused]] const int owned_by_the_transport = fd.release();
+    [[maybe_unused]] const int owned_by_the_transport = arrival.fd.release();
   } catch (const std::exception&) {
     context_.connections.remove();
     throw;
@@ -153,7 +153,7 @@ void IoTransport::open_connection(base::UniqueFd fd, Connection::Kind kind, std:
   const std::shared_ptr<Connection> connection = slots_[static_cast<std::size_t>(number)].connection;
   set_interest(*connection, Interest::kRead);
   set_timer_running(true);
-  connection->on_open(refused);
+  connection->on_open(arrival.refused);
 }
 
 void IoTransport::set_interest(Connection& connection, Interest interest) {

@@ -32,6 +32,15 @@ class IoHandler final : public Pistache::Http::Handler {
   void onInput(const char*, size_t, const std::shared_ptr<Pistache::Tcp::Peer>&) override {}
 };
 
+// A connection that was accepted.
+struct Arrival {
+  base::UniqueFd fd;
+  Connection::Kind kind = Connection::Kind::kUnix;
+  std::optional<PeerCredentials> peer = {};
+  std::unique_ptr<TlsSession> tls = nullptr;
+  bool refused = false;  // one too many
+};
+
 class IoTransport final : public Pistache::Tcp::Transport, private ConnectionHost {
  public:
   IoTransport(ServerContext& context, const std::shared_ptr<Pistache::Http::Handler>& handler);
@@ -44,7 +53,7 @@ class IoTransport final : public Pistache::Tcp::Transport, private ConnectionHos
   // Any thread: runs the call on the reactor thread.
   void post(std::function<void()> call);
   // Any thread. The connection has been counted by the caller and is uncounted here.
-  void adopt(base::UniqueFd fd, Connection::Kind kind, std::optional<PeerCredentials> peer, bool refused);
+  void adopt(Arrival arrival);
   // Reactor thread, by post.
   void close_idle_connections();
   void cut_connections();
@@ -62,7 +71,7 @@ class IoTransport final : public Pistache::Tcp::Transport, private ConnectionHos
   std::span<std::byte> read_buffer() override { return read_buffer_; }
   std::chrono::steady_clock::time_point now() const override { return now_; }
 
-  void open_connection(base::UniqueFd fd, Connection::Kind kind, std::optional<PeerCredentials> peer, bool refused);
+  void open_connection(Arrival arrival);
   void handle_entry(const Pistache::Aio::FdSet::Entry& entry);
   void run_posted();
   void tick();

@@ -108,24 +108,62 @@ void remove_stale_socket(const std::filesystem::path& path, const sockaddr_un& a
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) throw base::errno_error(errno, "remove " + path.string());
 }
 
-SocketAddress loopback_address(const std::string& host, int port, socklen_t& size) {
-  if (port < 0 || port > 65535) throw Error(ErrorCode::kInvalidArgument, "bad port " + std::to_string(port));
+struct TcpAddress {
   SocketAddress address{};
-  const std::string literal = host == "localhost" ? "127.0.0.1" : host;
+  socklen_t size = 0;
+};
+
+TcpAddress address_v4(in_addr host, std::uint16_t network_port) {
+  TcpAddress result;
+  result.address.v4.sin_family = AF_INET;
+  result.address.v4.sin_addr = host;
+  result.address.v4.sin_port = network_port;
+  result.size = sizeof result.address.v4;
+  return result;
+}
+
+TcpAddress address_v6(const in6_addr& host, std::uint16_t network_port) {
+  TcpAddress result;
+  result.address.v6.sin6_family = AF_INET6;
+  result.address.v6.sin6_addr = host;
+  result.address.v6.sin6_port = network_port;
+  result.size = sizeof result.address.v6;
+  return result;
+}
+
+// Those to try, in turn: a machine may be without IPv6. Nothing for what is no address.
+std::vector<TcpAddress> tcp_addresses(const std::string& host, int port) {
+  if (port < 0 || port > 65535) throw Error(ErrorCode::kInvalidArgument, "bad port " + std::to_string(port));
   const auto network_port = htons(static_cast<std::uint16_t>(port));
-  if (::inet_pton(AF_INET, literal.c_str(), &address.v4.sin_addr) == 1) {
-    address.v4.sin_family = AF_INET;
-    address.v4.sin_port = network_port;
-    size = sizeof address.v4;
-    if ((ntohl(address.v4.sin_addr.s_addr) >> 24) == 127) return address;
-  } else if (::inet_pton(AF_INET6, literal.c_str(), &address.v6.sin6_addr) == 1) {
-    address.v6.sin6_family = AF_INET6;
-    address.v6.sin6_port = network_port;
-    size = sizeof address.v6;
-    if (IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr)) return address;
-  }
-  throw Error(ErrorCode::kPermissionDenied,
-              "refusing to listen on " + host + ": without TLS only on a loopback address");
+  const std::string literal = host == "localhost" ? "127.0.0.1" : host;
+  in_addr v4{};
+  in6_addr v6 = in6addr_any;
+  if (host.empty() || host == "*") return {address_v6(v6, network_port), address_v4(v4, network_port)};
+  if (::inet_pton(AF_INET, literal.c_str(), &v4) == 1) return {address_v4(v4, network_port)};
+  if (::inet_pton(AF_INET6, literal.c_str(), &v6) == 1) return {address_v6(v6, network_port)};
+  return {};
+}
+
+bool is_loopback_address(const SocketAddress& address) {
+  if (address.any.sa_family == AF_INET) return (ntohl(address.v4.sin_addr.s_addr) >> 24) == 127;
+  return address.any.sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr);
+}
+
+// Nothing, and errno, when it cannot be bound.
+UniqueFd bind_tcp(const TcpAddress& target) {
+  const int family = target.address.any.sa_family;
+  UniqueFd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd) return fd;
+  const int on = 1;
+  const int off = 0;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  // All addresses are those of IPv4, too, whatever the system's default.
+  if (family == AF_INET6) ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+  if (::bind(fd.get(), &target.address.any, target.size) == 0 && ::listen(fd.get(), kBacklog) == 0) return fd;
+  const int reason = errno;
+  fd.reset();
+  errno = reason;
+  return fd;
 }
 
 SocketAddress bound_address(int fd) {
@@ -160,24 +198,29 @@ Listener Listener::unix_socket(const std::filesystem::path& path, const std::opt
   return listener;
 }
 
-Listener Listener::loopback_tcp(const std::string& host, int port) {
-  socklen_t size = 0;
-  const SocketAddress address = loopback_address(host, port, size);
+Listener Listener::tcp(const std::string& host, int port, const TcpOptions& options) {
+  const std::vector<TcpAddress> targets = tcp_addresses(host, port);
+  const bool is_loopback = !targets.empty() && is_loopback_address(targets.front().address);
+  if (!is_loopback && !options.tls && options.plaintext == PlaintextReach::kLoopbackOnly)
+    throw Error(ErrorCode::kPermissionDenied,
+                "refusing to listen on " + host + ": without TLS only on a loopback address");
+  if (targets.empty()) throw Error(ErrorCode::kInvalidArgument, "cannot listen on " + host + ": no IP address");
   Listener listener;
-  listener.fd_ = make_socket(address.any.sa_family);
-  const int on = 1;
-  ::setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  const std::string name = host + ":" + std::to_string(port);
-  if (::bind(listener.fd(), &address.any, size) != 0 || ::listen(listener.fd(), kBacklog) != 0) {
-    if (errno == EADDRINUSE) throw Error(ErrorCode::kAlreadyExists, "another server listens on " + name);
-    throw base::errno_error(errno, "listen on " + name);
+  listener.tls_ = options.tls;
+  for (const TcpAddress& target : targets) {
+    listener.fd_ = bind_tcp(target);
+    if (listener.fd_ || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL)) break;
   }
-  return listener;
+  if (listener.fd_) return listener;
+  const std::string name = host + ":" + std::to_string(port);
+  if (errno == EADDRINUSE) throw Error(ErrorCode::kAlreadyExists, "another server listens on " + name);
+  throw base::errno_error(errno, "listen on " + name);
 }
 
 Listener::Listener(Listener&& other) noexcept
     : fd_(std::move(other.fd_)),
       lock_(std::move(other.lock_)),
+      tls_(std::move(other.tls_)),
       path_(std::exchange(other.path_, {})),
       inode_(other.inode_) {}
 
@@ -186,6 +229,7 @@ Listener& Listener::operator=(Listener&& other) noexcept {
     close();
     fd_ = std::move(other.fd_);
     lock_ = std::move(other.lock_);
+    tls_ = std::move(other.tls_);
     path_ = std::exchange(other.path_, {});
     inode_ = other.inode_;
   }
@@ -206,6 +250,10 @@ void Listener::close() noexcept {
   lock_.reset();
 }
 
+bool Listener::is_loopback() const {
+  return !is_unix() && is_loopback_address(bound_address(fd()));
+}
+
 int Listener::port() const {
   const SocketAddress address = bound_address(fd());
   if (address.any.sa_family == AF_INET) return ntohs(address.v4.sin_port);
@@ -215,13 +263,14 @@ int Listener::port() const {
 std::string Listener::description() const {
   if (is_unix()) return "unix://" + path_.string();
   const SocketAddress address = bound_address(fd());
+  const std::string scheme = tls_ ? "https://" : "tcp://";
   std::array<char, INET6_ADDRSTRLEN> text{};
   if (address.any.sa_family == AF_INET) {
     ::inet_ntop(AF_INET, &address.v4.sin_addr, text.data(), text.size());
-    return std::string("tcp://") + text.data() + ":" + std::to_string(port());
+    return scheme + text.data() + ":" + std::to_string(port());
   }
   ::inet_ntop(AF_INET6, &address.v6.sin6_addr, text.data(), text.size());
-  return std::string("tcp://[") + text.data() + "]:" + std::to_string(port());
+  return scheme + "[" + text.data() + "]:" + std::to_string(port());
 }
 
 }  // namespace lighterd::api

@@ -1,15 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// Listening sockets: Unix and loopback TCP now; TLS and inherited descriptors will be further factories here.
+// Listening sockets: Unix, and TCP with TLS or without.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "base/file.hpp"
 
 namespace lighterd::api {
+
+class TlsContext;
+
+// Where a listener without TLS may be bound.
+enum class PlaintextReach { kLoopbackOnly, kAnywhere };
+
+struct TcpOptions {
+  PlaintextReach plaintext = PlaintextReach::kLoopbackOnly;
+  std::shared_ptr<const TlsContext> tls = nullptr;  // none: plaintext
+};
 
 class Listener {
  public:
@@ -19,9 +30,11 @@ class Listener {
   // meanwhile, so that of two servers that start at once one fails.
   static Listener unix_socket(const std::filesystem::path& path, const std::optional<std::string>& group);
 
-  // host must be a loopback address or "localhost" (which is 127.0.0.1): kPermissionDenied otherwise. Port 0
-  // takes a free one; a port in use: kAlreadyExists.
-  static Listener loopback_tcp(const std::string& host, int port);
+  // host is an IPv4 or IPv6 address without brackets, "localhost" (which is 127.0.0.1), or "" or "*" for all addresses
+  // of the machine. kPermissionDenied where the options allow loopback alone, kInvalidArgument for what is no address.
+  // Port 0 takes a free one; a port in use: kAlreadyExists.
+  static Listener tcp(const std::string& host, int port, const TcpOptions& options);
+  static Listener loopback_tcp(const std::string& host, int port) { return tcp(host, port, {}); }
 
   Listener(Listener&& other) noexcept;
   Listener& operator=(Listener&& other) noexcept;
@@ -29,8 +42,10 @@ class Listener {
 
   int fd() const { return fd_.get(); }
   bool is_unix() const { return !path_.empty(); }
+  const TlsContext* tls() const { return tls_.get(); }
+  bool is_loopback() const;         // of a TCP listener: no other machine reaches it
   int port() const;                 // of a TCP listener
-  std::string description() const;  // "unix:///run/x.sock", "tcp://127.0.0.1:2375"
+  std::string description() const;  // "unix:///run/x.sock", "tcp://127.0.0.1:2375", "https://[::]:5000"
 
  private:
   Listener() = default;
@@ -38,6 +53,7 @@ class Listener {
 
   base::UniqueFd fd_;
   base::UniqueFd lock_;
+  std::shared_ptr<const TlsContext> tls_;
   std::filesystem::path path_;
   std::uint64_t inode_ = 0;  // of the socket file: another server's is not removed
 };

@@ -35,19 +35,21 @@ bool is_local_authority(std::string_view authority) {
   return is_address(AF_INET, host) || base::equals_ignoring_case(host, "localhost");
 }
 
-bool is_same_origin(std::string_view origin, std::string_view host) {
-  constexpr std::string_view kScheme = "http://";
-  return origin.starts_with(kScheme) && base::equals_ignoring_case(origin.substr(kScheme.size()), host);
+bool is_same_origin(std::string_view origin, std::string_view scheme, std::string_view host) {
+  return base::equals_ignoring_case(origin, std::string(scheme) + "://" + std::string(host));
 }
 
 }  // namespace
 
-std::optional<Fault> find_origin_fault(const RequestHead& head) {
-  const std::string* host = head.headers.find("Host");
-  if (host == nullptr || !is_local_authority(*host) || (!head.authority.empty() && !is_local_authority(head.authority)))
+std::optional<Fault> find_origin_fault(const RequestHead& head, const OriginPolicy& policy) {
+  const std::string* field = head.headers.find("Host");
+  const std::string host = field == nullptr ? "" : *field;
+  const bool is_local = is_local_authority(host) && (head.authority.empty() || is_local_authority(head.authority));
+  if (policy.host_check == HostCheck::kThisMachine && !is_local)
     return Fault{403, "the Host header must be an IP address or localhost"};
   for (const auto& [name, value] : head.headers.all()) {
-    const bool foreign_origin = base::equals_ignoring_case(name, "Origin") && !is_same_origin(value, *host);
+    const bool foreign_origin =
+        base::equals_ignoring_case(name, "Origin") && !is_same_origin(value, policy.scheme, host);
     const bool foreign_site =
         base::equals_ignoring_case(name, "Sec-Fetch-Site") && value != "same-origin" && value != "none";
     if (foreign_origin || foreign_site) return Fault{403, "requests of other sites are refused"};

@@ -4,13 +4,21 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "api/http/fault.hpp"
 #include "api/http/head_parser.hpp"
+#include "api/http/server.hpp"
 
 namespace lighterd::api {
 
-// 403 unless the request names this machine by address or as localhost, and comes from no other site.
-std::optional<Fault> find_origin_fault(const RequestHead& head);
+struct OriginPolicy {
+  HostCheck host_check = HostCheck::kThisMachine;
+  std::string_view scheme = "http";  // of this connection
+};
+
+// 403 unless the request names this machine by address or as localhost (with kThisMachine), and comes from no other
+// site.
+std::optional<Fault> find_origin_fault(const RequestHead& head, const OriginPolicy& policy);
 
 }  // namespace lighterd::api

@@ -42,7 +42,8 @@ class Response {
 
   // Complete answer. For HEAD the body is left out and its length kept.
   virtual void send(int status, std::string_view content_type, std::string_view body) = 0;
-  // length_bytes of the file from offset_bytes by sendfile; a file shorter than that cuts the connection.
+  // length_bytes of the file from offset_bytes by sendfile, once the handler has returned: a client that takes its time
+  // holds up no thread. A file shorter than that cuts the connection.
   virtual void send_file(int status, std::string_view content_type, base::UniqueFd file, std::uint64_t offset_bytes,
                          std::uint64_t length_bytes) = 0;
   // Sends the head at once. The stream must not outlive the handler.

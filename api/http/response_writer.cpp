@@ -173,9 +173,16 @@ void WorkerResponse::send_file(int status, std::string_view content_type, base::
                                std::uint64_t offset_bytes, std::uint64_t length_bytes) {
   check_status(status);
   start(keep_alive_after_body());
-  wire_.write_waiting(base::as_bytes(length_head(status, content_type, length_bytes)), stall_timeout_);
-  if (sends_body(status)) wire_.write_file_waiting(file.get(), offset_bytes, length_bytes, stall_timeout_);
+  std::string head = length_head(status, content_type, length_bytes);
+  rest_ = FileBody{std::move(head), std::move(file), offset_bytes, sends_body(status) ? length_bytes : 0};
+}
+
+bool WorkerResponse::send_rest(std::chrono::milliseconds patience) {
+  if (!rest_) return true;
+  if (!wire_.send_file(*rest_, patience)) return false;
+  rest_.reset();
   complete_ = true;
+  return true;
 }
 
 std::unique_ptr<ResponseStream> WorkerResponse::start_stream(int status, std::string_view content_type) {

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 
 #include "api/http/body_reader.hpp"
 #include "api/http/response.hpp"
@@ -72,6 +73,10 @@ class WorkerResponse final : public ResponseBase {
   std::unique_ptr<ResponseStream> start_sized_stream(int status, std::string_view content_type,
                                                      std::uint64_t length_bytes) override;
 
+  // Sends what send_file was given, once the handler has returned. False when the client takes nothing for `patience`:
+  // to be called again then. Throws as Wire::send_file.
+  bool send_rest(std::chrono::milliseconds patience);
+
   // All that was promised has been sent.
   bool complete() const { return complete_; }
   // Its body ends where the connection does: cutting it needs a reset.
@@ -87,6 +92,7 @@ class WorkerResponse final : public ResponseBase {
   BodyReader& body_;
   std::chrono::milliseconds stall_timeout_;
   std::function<bool()> may_keep_alive_;
+  std::optional<FileBody> rest_;
   bool complete_ = false;
   bool ends_by_close_ = false;
 };

@@ -16,6 +16,7 @@
 
 #include "api/http/io_transport.hpp"
 #include "api/http/server_context.hpp"
+#include "api/http/tls_context.hpp"
 #include "base/error.hpp"
 
 namespace lighterd::api {
@@ -105,14 +106,18 @@ bool Server::State::accept_one(const Listener& listener) {
   context.connections.add();
   const bool refused = count >= context.options.max_connections;
   try {
+    Arrival arrival;
     if (listener.is_unix()) {
-      const auto credentials = credentials_of(fd.get());
-      transport->adopt(std::move(fd), Connection::Kind::kUnix, credentials, refused);
+      arrival.peer = credentials_of(fd.get());
     } else {
       const int on = 1;
       ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-      transport->adopt(std::move(fd), Connection::Kind::kTcp, std::nullopt, refused);
+      arrival.kind = Connection::Kind::kTcp;
     }
+    if (listener.tls() != nullptr) arrival.tls = listener.tls()->make_session(fd.get());
+    arrival.fd = std::move(fd);
+    arrival.refused = refused;
+    transport->adopt(std::move(arrival));
   } catch (const std::exception&) {
     context.connections.remove();
     return back_off(ENOMEM);

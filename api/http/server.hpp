@@ -15,11 +15,17 @@
 
 namespace lighterd::api {
 
+// Whether a TCP client has to name this machine by address or as localhost. A server that is meant to be reached by
+// names cannot ask for that: it is for those that have TLS, access control, or nothing that is worth it.
+enum class HostCheck { kThisMachine, kAny };
+
 struct ServerOptions {
   std::size_t max_connections = 1024;
   std::size_t max_workers = 256;
   std::size_t max_head_bytes = 64 * 1024;
   std::size_t max_headers = 128;
+  HostCheck host_check = HostCheck::kThisMachine;
+  std::chrono::milliseconds handshake_timeout{10'000};    // of TLS
   std::chrono::milliseconds head_timeout{30'000};         // from the first byte of a head to its end
   std::chrono::milliseconds idle_timeout{300'000};        // between requests
   std::chrono::milliseconds body_idle_timeout{60'000};    // no byte of a body that a handler waits for

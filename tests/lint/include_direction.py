@@ -28,14 +28,16 @@ OWNERS = [
     (["lzma.h", "lzma/*"], ["imagestore/decompression_xz.cpp"]),
     (["curl/*"], ["distribution/curl_*"]),
     (["toml++/*", "toml.hpp"], ["distribution/hosts_toml.cpp"]),
-    (["openssl/*"], ["oci/digest.cpp"]),
+    # Hashes, TLS of connections, and signatures of tokens.
+    (["openssl/*"], ["oci/digest.cpp", "api/http/tls_*.cpp", "api/registry/token_key.cpp"]),
+    (["crypt.h"], ["api/registry/password_hash.cpp"]),
     # Two libraries in one package: checksums, and gzip both ways.
     (["isa-l/crc*.h"], ["imagestore/partial_map.cpp"]),
     (["isa-l/igzip*", "isa-l.h", "igzip_lib.h"], ["imagestore/decompression_gzip.cpp", "imagestore/gzip_*.cpp"]),
     (["zstd.h", "zstd_errors.h"], ["*.cpp"]),
     (["pistache/*"], ["api/http/*"]),
 ]
-SHARED_OWNERS = ("pistache/*", "curl/*", "isa-l/igzip*")
+SHARED_OWNERS = ("pistache/*", "curl/*", "openssl/*", "isa-l/igzip*")
 NEVER_IN_HEADERS = ["nlohmann/json.hpp", "spdlog/*"]
 
 
@@ -114,6 +116,7 @@ SELF_TESTS = [
     ("bzip2 in a header", {"imagestore/a.hpp": "#include <bzlib.h>\n"}, ["imagestore/a.hpp:1"]),
     ("curl", {"distribution/puller.cpp": "#include <curl/curl.h>\n"}, ["distribution/puller.cpp:1"]),
     ("openssl", {"api/http/tls.cpp": "#include <openssl/ssl.h>\n"}, ["api/http/tls.cpp:1"]),
+    ("passwords", {"api/registry/a.cpp": "#include <crypt.h>\n"}, ["api/registry/a.cpp:1"]),
     ("zstd twice", {"imagestore/a.cpp": "#include <zstd.h>\n", "imagestore/b.cpp": "#include <zstd.h>\n"}, ["imagestore/b.cpp:1"]),
     ("isa-l twice", {"imagestore/a.cpp": "#include <isa-l/crc.h>\n", "imagestore/gzip_b.cpp": "#include <isa-l/igzip_lib.h>\n"},
      ["imagestore/a.cpp:1"]),

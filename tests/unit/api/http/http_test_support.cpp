@@ -4,6 +4,9 @@
 #include <arpa/inet.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -77,6 +80,40 @@ Client Client::to_unix(const std::filesystem::path& path) {
   return Client(connected_socket(AF_UNIX, reinterpret_cast<const sockaddr*>(&address), sizeof address));
 }
 
+TlsFiles make_certificate(const std::filesystem::path& directory) {
+  TlsFiles files{directory / "server.crt", directory / "server.key"};
+  const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(X509_new(), X509_free);
+  X509_set_version(certificate.get(), X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(certificate.get()), 1);
+  X509_gmtime_adj(X509_getm_notBefore(certificate.get()), -3600);
+  X509_gmtime_adj(X509_getm_notAfter(certificate.get()), 3600);
+  X509_set_pubkey(certificate.get(), key.get());
+  X509_NAME* name = X509_get_subject_name(certificate.get());
+  const auto* text = reinterpret_cast<const unsigned char*>("localhost");
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, text, -1, -1, 0);
+  X509_set_issuer_name(certificate.get(), name);
+  X509_sign(certificate.get(), key.get(), EVP_sha256());
+  const auto open = [](const std::filesystem::path& path) {
+    return std::unique_ptr<FILE, decltype(&std::fclose)>(std::fopen(path.c_str(), "w"), std::fclose);
+  };
+  PEM_write_X509(open(files.certificate).get(), certificate.get());
+  PEM_write_PrivateKey(open(files.key).get(), key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+  return files;
+}
+
+Client Client::to_tls_port(int port, const std::string& protocol) {
+  Client client = to_port(port);
+  const std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+  const std::string offer = static_cast<char>(protocol.size()) + protocol;
+  const auto* bytes = reinterpret_cast<const unsigned char*>(offer.data());
+  SSL_CTX_set_alpn_protos(context.get(), bytes, static_cast<unsigned>(offer.size()));
+  std::shared_ptr<SSL> tls(SSL_new(context.get()), SSL_free);
+  SSL_set_fd(tls.get(), client.fd());
+  if (SSL_connect(tls.get()) == 1) client.tls_ = std::move(tls);
+  return client;
+}
+
 Client Client::to_port(int port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -87,7 +124,8 @@ Client Client::to_port(int port) {
 
 bool Client::send(std::string_view text) {
   while (!text.empty()) {
-    const ssize_t count = ::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    const ssize_t count = tls_ ? SSL_write(tls_.get(), text.data(), static_cast<int>(text.size()))
+                               : ::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
     if (count <= 0) return false;
     text.remove_prefix(static_cast<std::size_t>(count));
   }
@@ -95,6 +133,7 @@ bool Client::send(std::string_view text) {
 }
 
 void Client::shut_down_writing() {
+  if (tls_) SSL_shutdown(tls_.get());
   ::shutdown(fd_.get(), SHUT_WR);
 }
 
@@ -103,9 +142,16 @@ bool Client::everything_was_read() const {
   return ::ioctl(fd_.get(), SIOCOUTQ, &unread) == 0 && unread == 0;
 }
 
+long Client::receive(char* block, std::size_t size) {
+  if (!tls_) return ::recv(fd_.get(), block, size, 0);
+  const int count = SSL_read(tls_.get(), block, static_cast<int>(size));
+  was_ended_ = SSL_get_error(tls_.get(), count) == SSL_ERROR_ZERO_RETURN;
+  return count;
+}
+
 bool Client::fill() {
   char block[64 * 1024];
-  const ssize_t count = ::recv(fd_.get(), block, sizeof block, 0);
+  const long count = receive(block, sizeof block);
   if (count <= 0) return false;
   buffer_.append(block, static_cast<std::size_t>(count));
   return true;
@@ -198,6 +244,10 @@ void ServerTest::start() {
   listeners.push_back(Listener::unix_socket(socket_path(), std::nullopt));
   listeners.push_back(Listener::loopback_tcp("127.0.0.1", 0));
   port_ = listeners.back().port();
+  if (tls_) {
+    listeners.push_back(Listener::tcp("127.0.0.1", 0, {.tls = tls_}));
+    tls_port_ = listeners.back().port();
+  }
   server_->start(std::move(listeners));
 }
 

@@ -193,6 +193,29 @@ TEST(TcpListenerTest, TakesLoopbackAddressesOnly) {
     EXPECT_EQ(code_of([&] { Listener::loopback_tcp("127.0.0.1", port); }), name_of(ErrorCode::kInvalidArgument));
 }
 
+TEST(TcpListenerTest, TakesAnyAddressWithTlsOrWhenToldSo) {
+  const TempDirectory directory;
+  const TcpOptions encrypted{.tls = std::make_shared<TlsContext>(make_certificate(directory.path()))};
+  const TcpOptions open{.plaintext = PlaintextReach::kAnywhere};
+  for (const char* host : {"0.0.0.0", "", "*"}) {
+    EXPECT_FALSE(Listener::tcp(host, 0, open).is_loopback()) << host;
+    EXPECT_TRUE(Listener::tcp(host, 0, open).description().starts_with("tcp://")) << host;
+    EXPECT_TRUE(Listener::tcp(host, 0, encrypted).description().starts_with("https://")) << host;
+    EXPECT_EQ(code_of([&] { Listener::tcp(host, 0, {}); }), name_of(ErrorCode::kPermissionDenied)) << host;
+  }
+  EXPECT_TRUE(Listener::tcp("localhost", 0, open).is_loopback());
+  EXPECT_TRUE(Listener::tcp("127.0.0.1", 0, encrypted).description().starts_with("https://127.0.0.1:"));
+  for (const char* host : {"example.com", "1.2.3", "[::1]", "127.0.0.1:80"})
+    EXPECT_EQ(code_of([&] { Listener::tcp(host, 0, open); }), name_of(ErrorCode::kInvalidArgument)) << host;
+}
+
+TEST(TcpListenerTest, AllAddressesAreThoseOfIPv4Too) {
+  const Listener listener = Listener::tcp("", 0, {.plaintext = PlaintextReach::kAnywhere});
+  const Client client = Client::to_port(listener.port());
+  const base::UniqueFd accepted(::accept(listener.fd(), nullptr, nullptr));
+  EXPECT_TRUE(accepted);
+}
+
 TEST(TcpListenerTest, ReportsAPortInUse) {
   Listener first = Listener::loopback_tcp("127.0.0.1", 0);
   EXPECT_EQ(code_of([&] { Listener::loopback_tcp("127.0.0.1", first.port()); }), name_of(ErrorCode::kAlreadyExists));

@@ -286,6 +286,22 @@ TEST_F(HttpServerTest, ChecksHostAndOriginOnTcpOnly) {
   EXPECT_EQ(old.read_answer().status, 403);
 }
 
+TEST_F(ServerTest, MayBeReachedByName) {
+  options_.host_check = HostCheck::kAny;
+  start();
+  const std::pair<std::string, int> cases[] = {
+      {"Host: registry.example.com\r\n", 200},
+      {"Host: registry.example.com:5000\r\nOrigin: http://registry.example.com:5000\r\n", 200},
+      {"Host: registry.example.com\r\nOrigin: http://evil.com\r\n", 403},
+      {"Host: registry.example.com\r\nSec-Fetch-Site: cross-site\r\n", 403},
+  };
+  for (const auto& [fields, status] : cases) {
+    Client client = connect_tcp();
+    client.send("GET /_ping HTTP/1.1\r\n" + fields + "\r\n");
+    EXPECT_EQ(client.read_answer().status, status) << fields;
+  }
+}
+
 TEST_F(HttpServerTest, MutatedRequestsDoNoHarm) {
   const std::string seeds[] = {get("/echo?x=%41"), post("hello") + get("/_ping"),
                                post_chunked("5;a=b\r\nhello\r\n0\r\nT: 1\r\n\r\n") + get("/_ping"),
