@@ -130,7 +130,9 @@ std::optional<oci::Descriptor> UpstreamCache::State::find_manifest(const Target&
   return manifest;
 }
 
+// What was pushed here is nobody's copy.
 bool UpstreamCache::State::is_fresh(const imagestore::TagRecord& record) const {
+  if (record.kind == RepositoryKind::kPushed) return true;
   const auto age = base::now() - record.updated_at;
   return age >= std::chrono::nanoseconds(0) && age < options.tag_lifetime;
 }
