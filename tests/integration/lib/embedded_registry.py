@@ -18,11 +18,12 @@ class EmbeddedRegistry(RegistryServer):
     """`daemon` has its other face, the Docker socket; with `tls`, a certificate and its key, it speaks https."""
 
     def __init__(self, binary: Path, folder: Path, arguments: Sequence[str] = (), *, listen: str = "127.0.0.1:0",
-                 tls: tuple[Path, Path] | None = None, env: dict[str, str] | None = None):
+                 tls: tuple[Path, Path] | None = None, env: dict[str, str] | None = None, data_root: Path | None = None):
         folder.mkdir(parents=True, exist_ok=True)
         pair = ("--registry-tls-cert", str(tls[0]), "--registry-tls-key", str(tls[1])) if tls else ()
         self._scheme = "https" if tls else "tcp"
-        self.daemon = Daemon(binary, folder, env=env, arguments=("--registry-listen", listen, *pair, *arguments))
+        self.daemon = Daemon(binary, folder, env=env, data_root=data_root,
+                             arguments=("--registry-listen", listen, *pair, *arguments))
 
     def start(self) -> "EmbeddedRegistry":
         self.daemon.start()
