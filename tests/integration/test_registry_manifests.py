@@ -279,6 +279,18 @@ def test_pushed_bytes_are_kept(http: RegistryHttp, repository: str) -> None:
         assert http.get_manifest(repository, str(number)).expect(200).body == text.encode()
 
 
+def test_put_that_breaks_off(embedded: EmbeddedRegistry, http: RegistryHttp, repository: str) -> None:
+    """The client leaves in the middle: that is no error of the registry's, and nothing is stored."""
+    http.push_content(repository, OCI_IMAGE)
+    data = OCI_IMAGE.manifest.read()
+    with http.connect() as connection:
+        connection.sendall(f"PUT {manifest_at(repository, '1')} HTTP/1.1\r\nHost: {http.host}\r\nContent-Type: "
+                           f"{OCI_MANIFEST}\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data[:-1])
+    http.get_manifest(repository, "1").expect(404)
+    http.put_manifest(repository, "1", OCI_IMAGE.manifest).expect(201)
+    assert "level=error" not in embedded.daemon.log_text()
+
+
 # ---- put: what it needs ---------------------------------------------------------------------------------------------
 
 def check_missing(answer: Answer, digests: set[str]) -> None:
