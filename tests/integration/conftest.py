@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,7 +19,9 @@ from lib.daemon import Daemon  # noqa: E402
 from lib.docker_cli import PROGRAMS, DockerCli, is_debians_again  # noqa: E402
 from lib.docker_registry import DockerRegistry, make_htpasswd_auth  # noqa: E402
 from lib.dockerd import Dockerd, DockerdUnavailable  # noqa: E402
+from lib.embedded_registry import EmbeddedRegistry, is_built_in  # noqa: E402
 from lib.fault_registry import FaultRegistry  # noqa: E402
+from lib.registry_http import RegistryHttp  # noqa: E402
 from lib.search_index import SearchIndex  # noqa: E402
 from lib.token_server import TokenServer  # noqa: E402
 
@@ -30,7 +33,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
     """A failed test shows what the daemon had to say."""
     outcome = yield
     report = outcome.get_result()
-    daemon = getattr(item, "funcargs", {}).get("daemon")
+    arguments = getattr(item, "funcargs", {})
+    daemon = arguments.get("daemon") or getattr(arguments.get("embedded"), "daemon", None)
     if report.failed and daemon is not None:
         report.sections.append(("lighterd's log", daemon.log_text()[-LOG_TAIL:]))
 
@@ -82,6 +86,52 @@ def make_daemon(binary: Path, folder: Path) -> Iterator[Callable[..., Daemon]]:
     yield make
     for daemon in made:
         daemon.discard()
+
+
+def _need_registry(binary: Path) -> None:
+    if not is_built_in(binary):
+        pytest.skip("this daemon is no registry")
+
+
+@pytest.fixture(scope="module")
+def embedded(binary: Path) -> Iterator[EmbeddedRegistry]:
+    """A daemon that is a registry for all tests of a file: each has repositories of its own."""
+    _need_registry(binary)
+    with tempfile.TemporaryDirectory(prefix="lighterd-it-") as folder:
+        registry = EmbeddedRegistry(binary, Path(folder))
+        try:
+            yield registry.start()
+            registry.stop()
+        finally:
+            registry.daemon.discard()
+
+
+@pytest.fixture
+def make_embedded(binary: Path, folder: Path) -> Iterator[Callable[..., EmbeddedRegistry]]:
+    """Further ones, not started."""
+    _need_registry(binary)
+    made: list[EmbeddedRegistry] = []
+
+    def make(*arguments: str, name: str = "registry", **more: object) -> EmbeddedRegistry:
+        made.append(EmbeddedRegistry(binary, folder / name, arguments, **more))
+        return made[-1]
+
+    yield make
+    for registry in made:
+        registry.daemon.discard()
+
+
+@pytest.fixture
+def http(embedded: EmbeddedRegistry) -> Iterator[RegistryHttp]:
+    with embedded.client() as client:
+        yield client
+
+
+@pytest.fixture
+def repository(request: pytest.FixtureRequest) -> str:
+    """A name that no other test of the file has."""
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    return f"it/{words}"[:200].rstrip("-")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,37 +16,14 @@ from lib.docker_cli import DockerCli
 from lib.docker_registry import DockerRegistry
 from lib.dockerd import Dockerd
 from lib.daemon import Daemon
-from lib.process import find_program
 from lib.samples import make_small_image
-from lib.wait import SLOWNESS
+from lib.storage_clients import Storage, run
 
 NAME = "docker.io/library/carried:1"
 FAMILIAR = "carried:1"
 SMALL = make_small_image("carried")
 OCI = make_small_image("carried", image_format="oci")
 DIFF_IDS = json.loads(SMALL.config.read())["rootfs"]["diff_ids"]
-TIMEOUT_SECONDS = 60
-
-
-def run(program: str, *arguments: str, cwd: Path | None = None) -> str:
-    done = subprocess.run([find_program(program), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, timeout=TIMEOUT_SECONDS * SLOWNESS, check=False, cwd=cwd)
-    assert done.returncode == 0, f"{program} {' '.join(arguments)}: {done.stderr.decode()}"
-    return done.stdout.decode()
-
-
-class Storage:
-    """podman and buildah with a storage of their own that needs no mounts."""
-
-    def __init__(self, folder: Path):
-        self._options = ["--root", str(folder / "root"), "--runroot", str(folder / "run"), "--storage-driver", "vfs"]
-
-    def podman(self, *arguments: str, cwd: Path | None = None) -> str:
-        return run("podman", *self._options, "--cgroup-manager", "cgroupfs", "--events-backend", "none", *arguments,
-                   cwd=cwd)
-
-    def buildah(self, *arguments: str, cwd: Path | None = None) -> str:
-        return run("buildah", *self._options, *arguments, cwd=cwd)
 
 
 @pytest.fixture

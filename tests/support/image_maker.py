@@ -78,8 +78,12 @@ class RegistryError(RuntimeError):
 
 # ---- values ---------------------------------------------------------------------------------------------------------
 
+def digest_of(data: bytes, algorithm: str) -> str:
+    return f"{algorithm}:{hashlib.new(algorithm, data).hexdigest()}"
+
+
 def sha256(data: bytes) -> str:
-    return "sha256:" + hashlib.sha256(data).hexdigest()
+    return digest_of(data, "sha256")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,8 +97,8 @@ class Blob:
     path: Path | None = None
 
     @staticmethod
-    def of(data: bytes, media_type: str = "application/octet-stream") -> "Blob":
-        return Blob(sha256(data), len(data), media_type, data)
+    def of(data: bytes, media_type: str = "application/octet-stream", algorithm: str = "sha256") -> "Blob":
+        return Blob(digest_of(data, algorithm), len(data), media_type, data)
 
     def open(self) -> BinaryIO:
         return io.BytesIO(self.data) if self.path is None else self.path.open("rb")
@@ -432,6 +436,36 @@ def image_from_blobs(blobs: Sequence[Blob], *, image_format: str = "docker", pla
     if annotations:
         manifest["annotations"] = dict(annotations)
     return Image(Blob.of(to_json(manifest), types["manifest"]), tuple(blobs), parse_platform(platform))
+
+
+EMPTY = Blob.of(b"{}", "application/vnd.oci.empty.v1+json")
+
+
+def make_artifact(artifact_type: str | None, content: Sequence[Blob] = (EMPTY,), *, config: Blob = EMPTY,
+                  subject: Artifact | None = None, annotations: Mapping[str, str] | None = None) -> Image:
+    """An OCI manifest that is no image: signatures, SBOMs, charts. The subject is named, not contained."""
+    image = image_from_blobs((config, *content), image_format="oci", annotations=annotations)
+    return edit_manifest(dataclasses.replace(image, platform=None), artifactType=artifact_type,
+                         subject=subject and subject.manifest.descriptor())
+
+
+def edit_manifest(artifact: Artifact, **members: object) -> Artifact:
+    """The same with other members at the top level of its document; None takes one away."""
+    document = {**json.loads(artifact.manifest.read()), **members}
+    data = to_json({key: value for key, value in document.items() if value is not None})
+    return dataclasses.replace(artifact, manifest=Blob.of(data, artifact.manifest.media_type))
+
+
+def readdress(artifact: Artifact, algorithm: str) -> Artifact:
+    """The same content with every digest by another algorithm, in the documents too (but for diff IDs and subjects)."""
+    blobs = tuple(Blob.of(blob.read(), blob.media_type, algorithm) for blob in artifact.blobs)
+    children = tuple(readdress(child, algorithm) for child in artifact.manifests)
+    document = artifact.manifest.read()
+    for old, new in zip((*artifact.blobs, *artifact.manifests), (*blobs, *children)):
+        document = document.replace(old.digest.encode(), new.digest.encode())
+    manifest = Blob.of(document, artifact.manifest.media_type, algorithm)
+    more = {"manifests": children} if isinstance(artifact, Index) else {"blobs": blobs}
+    return dataclasses.replace(artifact, manifest=manifest, **more)
 
 
 PREDICATE_TYPE = "https://slsa.dev/provenance/v1"

@@ -16,7 +16,7 @@ from typing import Any, Union
 Query = Union[Mapping[str, object], Sequence[tuple[str, object]], None]
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path: Path, timeout: float):
         super().__init__("docker", timeout=timeout)
         self._path = path
@@ -129,18 +129,7 @@ class Api:
 
     def exchange(self, data: bytes) -> bytes:
         """Sends bytes as they stand and returns all that comes until the server closes."""
-        with self.connect() as connection:
-            try:
-                connection.sendall(data)
-            except OSError:
-                pass  # the server may have answered and closed before it had read everything
-            received = b""
-            try:
-                while piece := connection.recv(65536):
-                    received += piece
-            except ConnectionResetError:
-                pass
-            return received
+        return exchange_bytes(self.connect(), data)
 
     def connect(self) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX)
@@ -150,10 +139,26 @@ class Api:
 
     def _send(self, method: str, path: str, query: Query, headers: Mapping[str, str] | None, body: bytes | None
               ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
-        connection = _UnixConnection(self._socket_path, self._timeout)
+        connection = UnixConnection(self._socket_path, self._timeout)
         target = path + ("?" + urllib.parse.urlencode(query) if query else "")
         connection.request(method, target, body, dict(headers or {}))
         return connection, connection.getresponse()
+
+
+def exchange_bytes(connection: socket.socket, data: bytes) -> bytes:
+    """Sends bytes as they stand and returns all that comes until the server closes; closes the connection."""
+    with connection:
+        try:
+            connection.sendall(data)
+        except OSError:
+            pass  # the server may have answered and closed before it had read everything
+        received = b""
+        try:
+            while piece := connection.recv(65536):
+                received += piece
+        except ConnectionResetError:
+            pass
+        return received
 
 
 def _pull_arguments(name: str, tag: str | None, platform: str | None, auth: Mapping[str, str] | None

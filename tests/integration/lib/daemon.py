@@ -17,6 +17,7 @@ from lib.wait import SANITIZED, wait_until
 
 # dockerd's promise to systemd is ours as well: what runs has 5 s to end, and 5 s more to be cancelled.
 STOP_SECONDS = 10
+LISTENING = re.compile(r"msg=listening address=(\w+)://(\S+)$", re.MULTILINE)
 SANITIZER_REPORT = re.compile(
     r"ERROR: AddressSanitizer|ERROR: LeakSanitizer|WARNING: ThreadSanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 
@@ -68,6 +69,10 @@ class Daemon:
             return self.api.get("/_ping").body == b"OK"
         except (OSError, http.client.HTTPException):
             return False
+
+    def listening_at(self, scheme: str) -> str:
+        """The address:port of the listener of that scheme ("tcp", "https"), as of the last start."""
+        return [host for kind, host in LISTENING.findall(self.log_text()) if kind == scheme][-1]
 
     def log_text(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""

@@ -13,12 +13,33 @@ USER = "alice"
 PASSWORD = "wonderland"
 
 
-class DockerRegistry:
+class RegistryServer:
+    """Something at `host` that images are pushed to, with `credentials` if it wants any."""
+
+    host: str
+    credentials: tuple[str, str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
+    def add(self, artifact: image_maker.Artifact, repository: str, tag: str | None = "latest") -> str:
+        """Pushes with the tests' own client; the full name of what is there now."""
+        image_maker.push(artifact, self.url, repository, tag, auth=self.credentials)
+        return f"{self.host}/{repository}" + (f":{tag}" if tag else f"@{artifact.digest}")
+
+    def get(self, repository: str, reference: str) -> image_maker.Blob:
+        with image_maker.Registry(self.url, self.credentials) as client:
+            return client.get_manifest(repository, reference)
+
+
+class DockerRegistry(RegistryServer):
     """`auth` is the section of the configuration file of that name."""
 
     def __init__(self, folder: Path, auth: dict | None = None):
         folder.mkdir(parents=True, exist_ok=True)
         self._auth = auth
+        self.credentials = (USER, PASSWORD) if auth else None
         for _ in range(20):
             self.port = find_free_port()
             self._process = self._start(folder)
@@ -29,20 +50,6 @@ class DockerRegistry:
     @property
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
-
-    @property
-    def url(self) -> str:
-        return f"http://{self.host}"
-
-    def add(self, artifact: image_maker.Artifact, repository: str, tag: str | None = "latest") -> str:
-        """Pushes with the tests' own client; the full name of what is there now."""
-        credentials = (USER, PASSWORD) if self._auth else None
-        image_maker.push(artifact, self.url, repository, tag, auth=credentials)
-        return f"{self.host}/{repository}" + (f":{tag}" if tag else f"@{artifact.digest}")
-
-    def get(self, repository: str, reference: str) -> image_maker.Blob:
-        with image_maker.Registry(self.url, (USER, PASSWORD) if self._auth else None) as client:
-            return client.get_manifest(repository, reference)
 
     def stop(self) -> None:
         self._process.kill()
