@@ -178,12 +178,14 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
       "Refuse imports from a URL, which make the daemon fetch it");
   app.add_flag("--insecure-tcp", config.insecure_tcp,
                "Allow tcp:// on loopback without TLS: every local process and user gets full control");
+  add_registry_flags(app, config.registry);
   add_ignored_flags(app, result.warnings);
 
   try {
     app.parse(argc, argv);
     if (config.hosts.empty()) config.hosts.push_back(default_host());
     for (const auto& host : config.hosts) check_host(host);
+    check_registry_flags(config.registry);
     if (config.certs_roots.empty()) config.certs_roots = default_certs_roots();
     config.log_level = config.debug ? base::LogLevel::kDebug : base::parse_log_level(log_level);
     config.proxies = {proxy_setting("http_proxy", "HTTP_PROXY"), proxy_setting("https_proxy", "HTTPS_PROXY"),

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/log.hpp"
+#include "daemon/registry_flags.hpp"
 #include "distribution/remote_file.hpp"
 #include "distribution/retry.hpp"
 #include "distribution/search_client.hpp"
@@ -45,6 +46,7 @@ struct Config {
   // Whether an import may name a URL that the daemon then fetches.
   distribution::UrlAccess url_import = distribution::UrlAccess::kAllowed;
   ProxySettings proxies;
+  RegistryConfig registry;
 };
 
 // What to do after the command line was read.

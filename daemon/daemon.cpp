@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/daemon.hpp"
 
+#include <optional>
+#include <thread>
+
 #include "api/engine/engine_routes.hpp"
 #include "api/http/server.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "daemon/registry_face.hpp"
 #include "daemon/version.hpp"
 #include "distribution/curl_http_client.hpp"
 #include "distribution/paced_http_client.hpp"
 #include "distribution/puller.hpp"
 #include "distribution/pusher.hpp"
 #include "distribution/remote_inspector.hpp"
+#include "distribution/upstream_cache.hpp"
+#include "imagestore/garbage_collector.hpp"
 #include "imagestore/image_store.hpp"
+#include "imagestore/registry_store.hpp"
+#include "imagestore/upload_store.hpp"
 
 namespace lighterd::daemon {
 namespace {
@@ -61,6 +69,9 @@ struct Daemon::Parts {
   imagestore::MetadataDb database;
   imagestore::ContentStore content;
   imagestore::ImageStore images;
+  imagestore::RegistryStore repositories;
+  imagestore::UploadStore blob_uploads;
+  imagestore::GarbageCollector collector;
   distribution::CurlHttpClient curl;
   distribution::HostStates hosts{logger};
   distribution::PacedHttpClient http{curl, hosts};
@@ -71,10 +82,15 @@ struct Daemon::Parts {
   distribution::RemoteInspector remote_inspector;
   distribution::LoginChecker logins;
   distribution::SearchClient searches;
+  distribution::UpstreamCache upstream;
   const distribution::RemoteFileOptions remote_files;
   api::EventLog events;
   api::EngineApi engine;
+  const api::registry::RegistryServices registry_services;
+  std::optional<RegistryFace> registry;  // if it was asked for
   api::Server server;
+
+  api::Dispatched dispatch(api::Request& request) const;
 
  private:
   distribution::DistributionServices services() {
@@ -96,6 +112,9 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
       database(layout.database()),
       content(layout, database, logger),
       images(content, database, host),
+      repositories(content, database, config.registry.collector.grace),
+      blob_uploads(content, repositories, database),
+      collector(content, repositories, blob_uploads, database, config.registry.collector, logger),
       downloads(config.max_concurrent_downloads),
       uploads(config.max_concurrent_uploads),
       puller(services()),
@@ -103,6 +122,7 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
       remote_inspector(services()),
       logins(services()),
       searches(services(), config.search_index),
+      upstream(services(), repositories, config.registry.upstream),
       remote_files{.access = config.url_import, .stall_timeout = config.stall_timeout},
       engine({.images = images,
               .content = content,
@@ -127,16 +147,25 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
                        .https_proxy = config.proxies.https,
                        .no_proxy = config.proxies.no_proxy,
                        .warnings = make_warnings(config)}}),
+      registry_services{repositories, content, blob_uploads, upstream, logger, config.registry.policy},
       server(
-          {}, [this](api::Request& request) { return engine.dispatch(request); }, logger) {
+          {}, [this](api::Request& request) { return dispatch(request); }, logger) {
   std::vector<api::Listener> listeners;
   for (const auto& address : config.hosts) listeners.push_back(listen(address, config));
   // The environment may have named it, and with it whose credentials everybody uses.
   if (const auto& file = config.registry_auth_file; !file.empty()) {
     logger.info("credentials of the daemon's own", {{"file", file.string()}});
   }
+  if (config.registry.is_enabled()) registry.emplace(config.registry, registry_services, logger);
   for (const auto& listener : listeners) logger.info("listening", {{"address", listener.description()}});
   server.start(std::move(listeners));
+}
+
+// Two faces of one socket; over TCP the registry has listeners of its own.
+api::Dispatched Daemon::Parts::dispatch(api::Request& request) const {
+  if (registry && request.peer && api::registry::RegistryApi::is_registry_path(request.path))
+    return registry->dispatch_local(request);
+  return engine.dispatch(request);
 }
 
 Daemon::Daemon(const Config& config, base::Logger& logger) : parts_(std::make_unique<Parts>(config, logger)) {}
@@ -145,6 +174,10 @@ Daemon::~Daemon() = default;
 
 void Daemon::stop(std::chrono::milliseconds grace) {
   parts_->events.close();  // who only listens has nothing to finish
+  // Both within the one grace.
+  const std::jthread registry_stop([&] {
+    if (parts_->registry) parts_->registry->stop(grace);
+  });
   parts_->server.stop(grace);
 }
 

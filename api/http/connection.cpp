@@ -157,6 +157,7 @@ Request Connection::make_request(std::string path) {
   Request request;
   request.method = std::move(head_.method);
   request.path = std::move(path);
+  request.raw_path = std::move(head_.path);
   request.query = Parameters::parse(head_.query);
   request.headers = std::move(head_.headers);
   request.peer = peer_;

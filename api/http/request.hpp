@@ -46,8 +46,9 @@ struct PeerCredentials {
 };
 
 struct Request {
-  std::string method;  // upper case as received
-  std::string path;    // percent-decoded, repeated slashes collapsed
+  std::string method;    // upper case as received
+  std::string path;      // percent-decoded, repeated slashes collapsed
+  std::string raw_path;  // as it was sent
   Parameters query;
   Headers headers;
   // Of the route: for "/images/{name...}/json" the value of "name".
