@@ -19,8 +19,6 @@ using base::ErrorCode;
 
 namespace {
 
-constexpr std::chrono::hours kRemovalInterval{1};
-
 // A partial blob may have gaps. 0 for what is not there.
 std::int64_t disk_bytes(const std::filesystem::path& path) noexcept {
   constexpr std::int64_t kBlockBytes = 512;
@@ -75,15 +73,12 @@ ContentStore::ContentStore(const StoreLayout& layout, MetadataDb& database, base
                            std::chrono::hours keep_unreferenced)
     : layout_(layout), database_(database), logger_(logger), keep_unreferenced_(keep_unreferenced) {
   remove_leftovers();
-  remove_unreferenced_if_due();
+  remove_unreferenced(base::now() - keep_unreferenced_, {});
 }
 
-void ContentStore::remove_unreferenced_if_due() {
-  const auto now = std::chrono::steady_clock::now();
-  auto due = next_removal_.load();
-  if (now < due || !next_removal_.compare_exchange_strong(due, now + kRemovalInterval)) return;
-  remove_unreferenced(base::now() - keep_unreferenced_);
+std::int64_t ContentStore::collect(base::Timestamp before, const std::stop_token& stop) {
   remove_stale_ingests(false);
+  return remove_unreferenced(before, stop);
 }
 
 bool ContentStore::is_open_upload(const std::filesystem::path& path) {
@@ -120,7 +115,7 @@ std::int64_t ContentStore::remove_idle_partials() {
 }
 
 std::int64_t ContentStore::remove_unneeded() {
-  return remove_unreferenced(base::Timestamp::max()) + remove_idle_partials();
+  return remove_unreferenced(base::Timestamp::max(), {}) + remove_idle_partials();
 }
 
 StoreUsage ContentStore::measure_usage() {
@@ -169,22 +164,18 @@ void ContentStore::remove_unknown_files(oci::DigestAlgorithm algorithm) {
   }
 }
 
-std::int64_t ContentStore::remove_unreferenced(base::Timestamp before) {
+std::int64_t ContentStore::remove_unreferenced(base::Timestamp before, const std::stop_token& stop) {
   constexpr std::int64_t kBatch = 256;
   std::int64_t freed_bytes = 0;
-  std::size_t count = 0;
   std::string after;
   // Found without the lock of writers, and looked at again under it.
   for (auto found = blob_table::list_unreferenced(*database_.read(), before, after, kBatch); !found.empty();
        found = blob_table::list_unreferenced(*database_.read(), before, after, kBatch)) {
+    if (stop.stop_requested()) throw Error(ErrorCode::kCancelled, "collection cancelled");
     after = found.back().to_string();
-    const auto removed = remove_rows(found);
-    count += removed.size();
-    freed_bytes += remove_files(removed);
+    freed_bytes += remove_files(remove_rows(found));
   }
-  if (count > 0)
-    logger_.info("removed content that nothing needs",
-                 {{"blobs", std::to_string(count)}, {"bytes", std::to_string(freed_bytes)}});
+  if (freed_bytes > 0) logger_.debug("removed content that nothing needs", {{"bytes", std::to_string(freed_bytes)}});
   return freed_bytes;
 }
 
@@ -204,7 +195,6 @@ std::mutex& ContentStore::lock_of(const oci::Digest& digest) {
 }
 
 Lease ContentStore::make_lease(const std::string& operation) {
-  remove_unreferenced_if_due();
   const std::string id = oci::random_hex(16);
   const std::vector<std::string> left = *undropped_leases_.lock();
   auto write = database_.write(MetadataDb::Durability::kThisRun);

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -64,8 +63,7 @@ struct StoreUsage {
 class ContentStore {
  public:
   // Removes what an earlier run left: files that the index does not know and unfinished ingests, except upload sessions
-  // and partial blobs of the last `keep_unreferenced`. Blobs that nothing has needed for that long are removed now and,
-  // as older partial blobs, at most once an hour.
+  // and partial blobs of the last `keep_unreferenced`. Blobs that nothing has needed for that long are removed, too.
   ContentStore(const StoreLayout& layout, MetadataDb& database, base::Logger& logger,
                std::chrono::hours keep_unreferenced = std::chrono::hours(24));
 
@@ -85,6 +83,9 @@ class ContentStore {
   std::int64_t remove_idle_partials();
   // Those, and blobs that nothing needs, however young: what StoreUsage::unneeded_bytes counts. Returns their bytes.
   std::int64_t remove_unneeded();
+  // Blobs from before then that nothing needs, and partial blobs that are older than `keep_unreferenced`. Returns the
+  // bytes of the blobs. kCancelled.
+  std::int64_t collect(base::Timestamp before, const std::stop_token& stop);
   StoreUsage measure_usage();
   // A document whose bytes are here already; as BlobWriter.
   void put_blob(const oci::Descriptor& descriptor, std::string_view bytes, const Lease& lease);
@@ -130,10 +131,9 @@ class ContentStore {
   void drop_lease(const std::string& id) noexcept;
   void remove_leftovers();
   void remove_unknown_files(oci::DigestAlgorithm algorithm);
-  std::int64_t remove_unreferenced(base::Timestamp before);
+  std::int64_t remove_unreferenced(base::Timestamp before, const std::stop_token& stop);
   std::vector<oci::Digest> remove_rows(const std::vector<oci::Digest>& roots);  // as far as nothing needs them
-  void remove_unreferenced_if_due();
-  std::int64_t remove_if_unknown(const oci::Digest& digest) noexcept;  // under the digest's lock
+  std::int64_t remove_if_unknown(const oci::Digest& digest) noexcept;           // under the digest's lock
   std::mutex& lock_of(const oci::Digest& digest);
   std::optional<BlobInfo> check_file(std::optional<BlobInfo> info) const;
 
@@ -141,7 +141,6 @@ class ContentStore {
   MetadataDb& database_;
   base::Logger& logger_;
   const std::chrono::hours keep_unreferenced_;
-  std::atomic<std::chrono::steady_clock::time_point> next_removal_;
   // Between rename and row on one side and row and unlink on the other; by digest.
   std::array<std::mutex, 64> digest_locks_;
   base::Synchronized<std::vector<std::string>> undropped_leases_;

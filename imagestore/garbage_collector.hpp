@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/log.hpp"
-#include "imagestore/registry_store.hpp"
+#include "imagestore/content_store.hpp"
 #include "imagestore/upload_store.hpp"
 
 namespace lighterd::imagestore {
@@ -44,25 +44,35 @@ struct Collected {
   std::int64_t freed_bytes = 0;
 };
 
-// Thread-safe.
+// Thread-safe. Nothing that it removes can be on its way: what is asked for, linked or leased is younger than the grace
+// or held.
 class GarbageCollector {
  public:
   // Starts a thread that collects at once and then every interval; it ends with this object.
-  GarbageCollector(ContentStore& content, RegistryStore& registry, UploadStore& uploads, MetadataDb& database,
-                   CollectorOptions options, base::Logger& logger);
+  GarbageCollector(ContentStore& content, UploadStore& uploads, MetadataDb& database, CollectorOptions options,
+                   base::Logger& logger);
 
   // One round now, besides those of the thread. Blocks; kCancelled.
   Collected collect(const std::stop_token& stop);
 
  private:
+  void run(const std::stop_token& stop);
+  Collected collect_all(const std::stop_token& stop);
+  void apply_retention(base::Timestamp now, Collected& collected, const std::stop_token& stop);
+  void remove_tags(std::int64_t repository, const RetentionRule& rule, base::Timestamp now, Collected& collected,
+                   const std::stop_token& stop);
+  void remove_loose_manifests(std::int64_t repository, base::Timestamp before, Collected& collected,
+                              const std::stop_token& stop);
+  void remove_links(base::Timestamp before, Collected& collected, const std::stop_token& stop);
+
   ContentStore& content_;
-  RegistryStore& registry_;
   UploadStore& uploads_;
   MetadataDb& database_;
   const CollectorOptions options_;
   base::Logger& logger_;
   std::mutex mutex_;
   std::condition_variable_any wake_;
+  bool is_collecting_ = false;
   std::jthread thread_;  // last: joined first
 };
 
