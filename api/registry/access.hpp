@@ -53,7 +53,8 @@ class AccessController {
   ~AccessController();
 
   // Checks the Authorization header and then all the permissions. Throws RegistryFault: 401 UNAUTHORIZED with the
-  // challenge for `permissions`, or 403 DENIED for somebody known (Bearer: 401 with error="insufficient_scope").
+  // challenge for `permissions`; Bearer with error="invalid_token", or "insufficient_scope" for one that is good but
+  // not for this. Who has a password may do everything; without one a request that only pulls may be allowed.
   std::shared_ptr<const Identity> authorize(const Request& request, const std::vector<Permission>& permissions) const;
 
  private:

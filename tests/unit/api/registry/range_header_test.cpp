@@ -24,7 +24,8 @@ class RangeHeaderTest : public testing::TestWithParam<RangeCase> {};
 TEST_P(RangeHeaderTest, IsReadAsRfc9110Says) {
   const RangeRequest request = parse_range(GetParam().header, kSize);
   EXPECT_EQ(request.kind, GetParam().kind);
-  EXPECT_TRUE(GetParam().kind != Kind::kParts || request.ranges == GetParam().ranges);
+  if (GetParam().kind != Kind::kParts) return;
+  EXPECT_EQ(request.ranges, GetParam().ranges);
 }
 
 std::string many_ranges(int count) {
@@ -63,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
                     RangeCase{"NoNumber", "bytes=-", Kind::kWhole}, RangeCase{"Sign", "bytes=+1-2", Kind::kWhole},
                     RangeCase{"Letters", "bytes=a-b", Kind::kWhole}, RangeCase{"Nothing", "bytes=", Kind::kWhole},
                     RangeCase{"Empty", "", Kind::kWhole}),
-    [](const auto& each) { return each.param.name; });
+    [](const auto& test) { return test.param.name; });
 
 TEST(RangeHeaderOfNothingTest, IsUnsatisfiable) {
   for (const char* header : {"bytes=0-", "bytes=-1", "bytes=0-0"})
