@@ -27,6 +27,7 @@ from lib.wait import wait_until
 
 IMAGE = make_small_image("mirrored", layer_bytes=200_000)
 CROWD = 1000
+START_SECONDS = 30
 MakeEmbedded = Callable[..., EmbeddedRegistry]
 MakeDaemon = Callable[..., Daemon]
 
@@ -171,6 +172,28 @@ def test_what_comes_damaged_is_never_whole(hub_cache: Callable[..., EmbeddedRegi
             client.get(blob_at("library/app", layer.digest))
 
 
+def test_a_download_goes_on_after_a_crash(hub_cache: Callable[..., EmbeddedRegistry], upstream: FaultRegistry) -> None:
+    blob = Blob.of(random_bytes("crash", 2_000_000), "application/vnd.oci.image.layer.v1.tar")
+    upstream.add(image_from_blobs([blob], image_format="oci"), "library/app", "1")
+    stall = upstream.stall(blob_rule(blob), after=1_500_000)
+    cache = hub_cache()
+    with cache.client() as client:
+        client.get_manifest("library/app", "1").expect(200)
+        begun = client.get(blob_at("library/app", blob.digest), {"Range": "bytes=0-999999"}).expect(206)
+        assert begun.body == blob.read()[:1_000_000]
+        with cache.client() as other:
+            stream = other.connect()
+            stream.sendall(f"GET {blob_at('library/app', blob.digest)} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            wait_until(lambda: len(stream.recv(65536, socket.MSG_PEEK)) > 0, "the download is under way")
+            cache.daemon.kill()
+            stream.close()
+    stall.release()
+    upstream.on("GET", blob_rule(blob), Reply())
+    cache.start()
+    with cache.client() as client:
+        assert client.get(blob_at("library/app", blob.digest)).expect(200).body == blob.read()
+
+
 def test_a_thousand_clients_make_one_download(hub_cache: Callable[..., EmbeddedRegistry],
                                               upstream: FaultRegistry) -> None:
     blob = Blob.of(random_bytes("crowd", 300_000), "application/vnd.oci.image.layer.v1.tar")
@@ -301,15 +324,18 @@ def test_a_push_to_the_mirror_is_there_at_the_next_pull(make_embedded: MakeEmbed
             get_all(client, f"{local}/site.example/team/app", "1", image)
 
 
-def test_its_own_mirror_asks_itself_once(hub_cache: Callable[..., EmbeddedRegistry], upstream: FaultRegistry,
-                                         folder: Path) -> None:
+def test_one_that_is_its_own_mirror(hub_cache: Callable[..., EmbeddedRegistry], upstream: FaultRegistry,
+                                    folder: Path) -> None:
+    other = make_small_image("other", layer_bytes=200_000)
     upstream.add(IMAGE, "library/app", "1")
+    upstream.add(other, "library/other", "1")
     cache = hub_cache()
     write_hosts(folder / "cache-certs.d", "docker.io", f"http://{upstream.host}", cache.host)
     with cache.client() as client:
         get_all(client, "library/app", "1", IMAGE)
-    upstream.add(make_small_image("other"), "library/other", "1")
     pull(cache.daemon, "other:1")
+    for blob in (*all_blobs(IMAGE), *all_blobs(other)):
+        assert count_downloads(upstream, blob) == 1
 
 
 # ---- as a mirror of others ------------------------------------------------------------------------------------------
@@ -373,7 +399,8 @@ class Containerd:
         self._process = Process([program, "--config", str(config)], folder / "containerd.log")
 
     def __enter__(self) -> "Containerd":
-        wait_until(lambda: self._process.exit_code is not None or Path(self._address).exists(), "containerd answers", 30)
+        wait_until(lambda: self._process.exit_code is not None or Path(self._address).exists(), "containerd answers",
+                   START_SECONDS)
         if self._process.exit_code is not None:
             pytest.skip(f"containerd does not start: {self._process.log_text()[-500:]}")
         return self
