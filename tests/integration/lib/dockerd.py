@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import shutil
 import signal
@@ -21,7 +22,7 @@ class DockerdUnavailable(RuntimeError):
 
 
 class Dockerd:
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, config: dict | None = None):
         self.folder = folder
         self.socket = folder / "docker.sock"
         self.api = Api(self.socket)
@@ -33,7 +34,7 @@ class Dockerd:
         except RuntimeError as error:
             raise DockerdUnavailable(str(error)) from None
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "daemon.json").write_text("{}")
+        (folder / "daemon.json").write_text(json.dumps(config or {}))
         path = os.pathsep.join([*map(str, tools), os.environ["PATH"]])
         # vfs works on every file system, and without mounts.
         self._process = Process(

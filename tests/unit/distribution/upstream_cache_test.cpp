@@ -30,6 +30,7 @@ class UpstreamCacheTest : public tests::DistributionFixture, public testing::Tes
     settings.patience = 1h;
   }
 
+  // Made with the settings of the test, before it has threads.
   UpstreamCache& cache() {
     if (!cache_) cache_ = std::make_unique<UpstreamCache>(services(), repositories, settings);
     return *cache_;
@@ -117,6 +118,7 @@ TEST_F(UpstreamCacheTest, ManyWhoAskForATagMakeOneRequest) {
   settings.tag_lifetime = 1h;
   serve_image("app", "1", "layer");
   registry.add_fault({.method = "HEAD", .times = -1, .stall_before_head = true});
+  (void)cache();
   std::vector<std::future<CachedManifest>> clients;
   for (int i = 0; i < 32; ++i) clients.push_back(std::async(std::launch::async, [&] { return get("1"); }));
   ASSERT_TRUE(registry.wait_for_requests(1, "HEAD", "*"));
@@ -391,11 +393,10 @@ TEST_F(UpstreamBlobTest, AndTheOtherWayRound) {
   stall_at(100'000);
   auto download = open();
   ASSERT_TRUE(download);
-  auto pulling = std::async(std::launch::async, [&] {
-    tests::RecordingProgress progress;
-    pull("app:1", progress);
-  });
-  ASSERT_TRUE(registry.wait_for_requests(1, "GET", "*/blobs/" + image.config.digest.to_string()));
+  tests::RecordingProgress progress;
+  auto pulling = std::async(std::launch::async, [&] { pull("app:1", progress); });
+  const std::string joined = layer().digest.short_hex() + ": Pulling fs layer";
+  while (!progress.has(joined) && pulling.wait_for(1ms) == std::future_status::timeout) continue;
   release();
   EXPECT_EQ(read_all(*download), content);
   pulling.get();
@@ -417,7 +418,7 @@ TEST_F(UpstreamBlobTest, AFailureEndsItsReaders) {
   std::string text;
   EXPECT_EQ(code_of([&] {
               const auto download = open();
-              for (;;) text += read(*download, 1);
+              for (;;) text += read(*download, 1000);
             }),
             ErrorCode::kPermissionDenied);
   EXPECT_EQ(text, content.substr(0, text.size()));
