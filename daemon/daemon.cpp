@@ -49,6 +49,12 @@ std::vector<std::string> make_warnings(const Config& config) {
   return warnings;
 }
 
+distribution::UpstreamOptions upstream_options(const Config& config) {
+  distribution::UpstreamOptions options = config.registry.upstream;
+  options.user_agent = "lighterd/" + std::string(kVersion);
+  return options;
+}
+
 std::string read_daemon_id(const std::filesystem::path& data_root) {
   const auto path = data_root / "engine-id";
   if (!std::filesystem::exists(path)) base::write_file_atomically(path, oci::random_hex(16));
@@ -114,7 +120,7 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
       images(content, database, host),
       repositories(content, database, config.registry.collector.grace),
       blob_uploads(content, repositories, database),
-      collector(content, repositories, blob_uploads, database, config.registry.collector, logger),
+      collector(content, blob_uploads, database, config.registry.collector, logger),
       downloads(config.max_concurrent_downloads),
       uploads(config.max_concurrent_uploads),
       puller(services()),
@@ -122,7 +128,7 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
       remote_inspector(services()),
       logins(services()),
       searches(services(), config.search_index),
-      upstream(services(), repositories, config.registry.upstream),
+      upstream(services(), repositories, upstream_options(config)),
       remote_files{.access = config.url_import, .stall_timeout = config.stall_timeout},
       engine({.images = images,
               .content = content,
