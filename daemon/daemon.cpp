@@ -114,7 +114,7 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
       images(content, database, host),
       repositories(content, database, config.registry.collector.grace),
       blob_uploads(content, repositories, database),
-      collector(content, repositories, blob_uploads, database, config.registry.collector, logger),
+      collector(content, blob_uploads, database, config.registry.collector, logger),
       downloads(config.max_concurrent_downloads),
       uploads(config.max_concurrent_uploads),
       puller(services()),
