@@ -14,6 +14,7 @@ from lib.wait import wait_until
 
 PARTIAL = re.compile(r"(sha256-[0-9a-f]{64}|sha512-[0-9a-f]{128})\.(part|map)")
 PARTIAL_HOURS = 24
+UPLOAD = re.compile(r"upload-([0-9a-f]{32})")
 MAX_WAL_BYTES = 64 << 20
 
 
@@ -27,6 +28,9 @@ def check_store(data_root: Path) -> None:
         assert _column(index, "PRAGMA foreign_key_check") == []
         _check_files(index, data_root)
         _check_images(index)
+        _check_repositories(index)
+        wait_until(lambda: _upload_ids(data_root) == set(_column(index, "SELECT id FROM upload")),
+                   "upload sessions have a row and a file")
     _check_space(data_root)
 
 
@@ -41,7 +45,12 @@ def list_partials(data_root: Path) -> dict[str, set[str]]:
 
 def list_temporaries(data_root: Path) -> list[Path]:
     """Files of ingest/ that belong to an operation."""
-    return [path for path in (data_root / "ingest").iterdir() if not PARTIAL.fullmatch(path.name)]
+    return [path for path in (data_root / "ingest").iterdir()
+            if not PARTIAL.fullmatch(path.name) and not UPLOAD.fullmatch(path.name)]
+
+
+def _upload_ids(data_root: Path) -> set[str]:
+    return {match[1] for path in (data_root / "ingest").iterdir() if (match := UPLOAD.fullmatch(path.name))}
 
 
 def _check_partials(data_root: Path) -> None:
@@ -99,7 +108,8 @@ def _check_images(index: sqlite3.Connection) -> None:
     assert missing == [], "images that are visible but not complete"
     hidden = index.execute("""
         SELECT image.digest FROM image JOIN link ON link.parent=image.digest JOIN manifest ON manifest.digest=link.child
-        WHERE image.manifest IS NULL AND manifest.kind='image' AND manifest.missing=0 AND link.entry='image'
+        WHERE image.manifest IS NULL AND manifest.kind='image' AND manifest.missing=0 AND manifest.is_published
+            AND link.entry='image'
     """).fetchall()
     assert hidden == [], "images that do not show a platform that is here"
     counted = index.execute("""
@@ -114,6 +124,24 @@ def _check_images(index: sqlite3.Connection) -> None:
             AND NOT EXISTS(SELECT 1 FROM layer WHERE digest=link.child)
     """).fetchall()
     assert unverified == [], "layers without a diff ID"
+
+
+def _check_repositories(index: sqlite3.Connection) -> None:
+    """That tags have manifests and these have blobs, foreign keys say; and a pushed manifest is whole."""
+    missing = index.execute("""
+        SELECT repository.name, link.parent, link.child FROM repository_manifest
+        JOIN repository ON repository.id=repository_manifest.repository JOIN link ON link.parent=repository_manifest.digest
+        WHERE repository.kind='pushed' AND link.role<>'manifest' AND NOT link.is_foreign AND NOT EXISTS(
+            SELECT 1 FROM repository_blob WHERE repository=repository_manifest.repository AND digest=link.child)
+    """).fetchall()
+    assert missing == [], "pushed manifests that are visible but not complete"
+    kept = index.execute("""
+        SELECT repository, digest FROM repository_blob WHERE NOT is_waiting AND NOT EXISTS(
+            SELECT 1 FROM link JOIN repository_manifest AS needing ON needing.digest=link.parent
+            WHERE link.child=repository_blob.digest AND link.role<>'manifest'
+                AND needing.repository=repository_blob.repository)
+    """).fetchall()
+    assert kept == [], "blobs that would stay although nothing needs them"
 
 
 def _column(index: sqlite3.Connection, sql: str) -> list:
