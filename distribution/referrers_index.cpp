@@ -52,6 +52,21 @@ Current get_current(RegistrySession& registry, const Call& call, const std::stop
   return {std::move(answer.response.body), etag == nullptr ? std::nullopt : std::optional(*etag)};
 }
 
+bool is_unsupported(const Answer& answer) {
+  const int status = answer.response.status;
+  if (status == 400 || status == 404 || status == 405 || status == 406) return true;
+  const std::string* type = answer.response.find_header("Content-Type");
+  return answer.is_success() &&
+         (type == nullptr || oci::media_type::strip_parameters(*type) != oci::media_type::kOciIndex);
+}
+
+oci::Document parse_index(const std::string& body) {
+  oci::Document document = oci::parse_document(body, oci::media_type::kOciIndex, "referrers");
+  if (!std::holds_alternative<oci::Index>(document))
+    throw Error(ErrorCode::kInvalidArgument, "the list of referrers is no index");
+  return document;
+}
+
 }  // namespace
 
 std::string referrers_tag(const oci::Digest& subject) {
@@ -106,6 +121,30 @@ void add_referrer(RegistrySession& registry, const std::string& repository_path,
     if (answer.is_success()) return;
     if (tries == kMaxTries) throw answer.error();
   }
+}
+
+std::vector<oci::Descriptor> list_referrers(RegistrySession& registry, const std::string& repository_path,
+                                            const oci::Digest& subject, const std::stop_token& stop) {
+  const auto make_call = [&](const std::string& path) {
+    Call call;
+    call.path = repository_path + path;
+    call.headers = {{"Accept", std::string(oci::media_type::kOciIndex)}};
+    call.max_body_bytes = oci::kMaxManifestBytes;
+    return call;
+  };
+  const Call list = make_call("/referrers/" + subject.to_string());
+  const Call tag = make_call("/manifests/" + referrers_tag(subject));
+  return registry.try_endpoints(
+      Capability::kReferrers,
+      [&](Endpoint& endpoint) -> std::vector<oci::Descriptor> {
+        Answer answer = registry.call(endpoint, list, stop);
+        // Some answer with a page for people where they know no such path (A11).
+        if (is_unsupported(answer)) answer = registry.call(endpoint, tag, stop);
+        if (answer.response.status == 404) return {};
+        if (!answer.is_success()) throw answer.error();
+        return std::get<oci::Index>(parse_index(answer.response.body)).manifests;
+      },
+      stop);
 }
 
 }  // namespace lighterd::distribution

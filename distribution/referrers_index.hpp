@@ -6,6 +6,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "distribution/registry_session.hpp"
 
@@ -23,5 +24,11 @@ std::optional<std::string> with_referrer(const std::string& index, const oci::De
 // as RegistrySession::retry.
 void add_referrer(RegistrySession& registry, const std::string& repository_path, const oci::Digest& subject,
                   const oci::Descriptor& descriptor, const std::string& document, const std::stop_token& stop);
+
+// What the registry says to refer to the subject: its list of referrers, or where it keeps none the index under the
+// tag; the first answer's worth of it. Blocks. Throws as RegistrySession::try_endpoints, and kInvalidArgument for what
+// is no index.
+std::vector<oci::Descriptor> list_referrers(RegistrySession& registry, const std::string& repository_path,
+                                            const oci::Digest& subject, const std::stop_token& stop);
 
 }  // namespace lighterd::distribution

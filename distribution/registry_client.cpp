@@ -516,6 +516,10 @@ std::vector<std::string> RegistryClient::list_tags(std::stop_token stop) {
       stop);
 }
 
+std::vector<oci::Descriptor> RegistryClient::list_referrers(const oci::Digest& subject, std::stop_token stop) {
+  return distribution::list_referrers(repository_->session(), repository_->name().path(), subject, stop);
+}
+
 bool RegistryClient::has_blob(const oci::Digest& digest, std::stop_token stop) {
   return repository_->uploader().has_blob(digest, stop);
 }

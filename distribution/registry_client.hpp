@@ -127,6 +127,9 @@ class RegistryClient {
   // A small blob, verified; for configs.
   std::string read_blob(const oci::Descriptor& descriptor, std::size_t limit_bytes, std::stop_token stop);
 
+  // What is said to refer to the subject, as far as one answer has room for it; nothing of it was looked at.
+  std::vector<oci::Descriptor> list_referrers(const oci::Digest& subject, std::stop_token stop);
+
   // Follows Link; at most 10,000 pages' worth of bounded memory: 1,000,000 tags.
   std::vector<std::string> list_tags(std::stop_token stop);
 

@@ -77,6 +77,7 @@ struct UpstreamCache::State {
                              const std::stop_token& stop);
   CachedManifest ask_within_patience(const Target& target, const std::string& tag, const imagestore::TagRecord& cached,
                                      const std::stop_token& stop);
+  StaleReason bring_referrers(const Target& target, const oci::Digest& subject, const std::stop_token& stop);
   std::optional<oci::Descriptor> find_manifest(const Target& target, const oci::Digest& digest);
   std::optional<std::string> find_stored(const oci::Digest& digest);
   oci::Descriptor keep(const Target& target, const oci::Descriptor& named, const std::string& bytes,
@@ -93,6 +94,7 @@ struct UpstreamCache::State {
   UpstreamClients clients;
   UpstreamHealth health;
   SingleFlight<CachedManifest> manifests;
+  SingleFlight<StaleReason> referrers;
   SingleFlight<std::optional<std::int64_t>> sizes;
   SingleFlight<bool> small_blobs;
   SingleFlight<std::shared_ptr<CachedDownload>> joins;
@@ -233,6 +235,36 @@ CachedManifest UpstreamCache::get_by_digest(const oci::RepositoryName& name, con
   };
   if (auto manifest = state_->find_manifest(target, digest)) return {*std::move(manifest), std::nullopt};
   return state_->manifests.run(target.key(digest.to_string()), fetch, stop);
+}
+
+StaleReason UpstreamCache::fetch_referrers(const oci::RepositoryName& name, const oci::Digest& subject,
+                                           std::stop_token stop) {
+  const auto target = State::target(name);
+  return state_->referrers.run(
+      target.key(subject.to_string()), [&] { return state_->bring_referrers(target, subject, stop); }, stop);
+}
+
+StaleReason UpstreamCache::State::bring_referrers(const Target& target, const oci::Digest& subject,
+                                                  const std::stop_token& stop) {
+  constexpr int kMaxFetched = 100;
+  if (auto reason = health.find_reason(target.name)) return reason;
+  try {
+    const auto client = clients.get(target.name, Patience::kShort);
+    int fetched = 0;
+    for (const oci::Descriptor& referrer : client->list_referrers(subject, stop)) {
+      if (find_manifest(target, referrer.digest)) continue;
+      if (++fetched > kMaxFetched) break;
+      const FetchedManifest manifest = client->get_manifest(referrer.digest, stop);
+      keep(target, manifest.descriptor, manifest.bytes, {});
+    }
+    health.note_success(target.name);
+    return std::nullopt;
+  } catch (const Error& error) {
+    // A list may name what is gone, or what is no document: nobody misses it.
+    if (is_not_found(error) || error.code() == ErrorCode::kInvalidArgument) return std::nullopt;
+    if (!is_upstream_failure(error)) throw;
+    return health.note_failure(target.name, error);
+  }
 }
 
 // Blobs.

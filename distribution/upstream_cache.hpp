@@ -68,6 +68,9 @@ class UpstreamCache {
   CachedManifest get_by_tag(const oci::RepositoryName& name, const std::string& tag, std::stop_token stop);
   // From the store, or else from upstream. kNotFound.
   CachedManifest get_by_digest(const oci::RepositoryName& name, const oci::Digest& digest, std::stop_token stop);
+  // Brings what upstream says to refer to the manifest, so that RegistryStore::list_referrers has it; at most 100 that
+  // are new. The reason if upstream could not be asked, and what is cached has to do. Blocks.
+  StaleReason fetch_referrers(const oci::RepositoryName& name, const oci::Digest& subject, std::stop_token stop);
   // The size of a blob that is not visible in the repository yet: as a cached manifest says, else by HEAD. Nothing if
   // upstream has not got it.
   std::optional<std::int64_t> find_blob_size(const oci::RepositoryName& name, const oci::Digest& digest,

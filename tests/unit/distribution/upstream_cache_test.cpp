@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "distribution/registry_error.hpp"
@@ -244,6 +245,77 @@ TEST_F(UpstreamCacheTest, ServesTheHostsThatItIsFor) {
   EXPECT_TRUE(cache().serves("Registry.example:5000"));
   EXPECT_FALSE(cache().serves("registry.example"));
   EXPECT_TRUE(UpstreamCache(services(), repositories, {.hosts = {"*"}}).serves("registry.example"));
+}
+
+class UpstreamReferrersTest : public UpstreamCacheTest {
+ protected:
+  static nlohmann::json index_of(const std::vector<oci::Descriptor>& entries) {
+    nlohmann::json index = {
+        {"schemaVersion", 2}, {"mediaType", oci::media_type::kOciIndex}, {"manifests", nlohmann::json::array()}};
+    for (const auto& entry : entries) index["manifests"].push_back(oci::to_json(entry));
+    return index;
+  }
+  oci::Descriptor add_signature(const std::string& text) {
+    const nlohmann::json manifest = {{"schemaVersion", 2},
+                                     {"mediaType", oci::media_type::kOciManifest},
+                                     {"artifactType", "application/vnd.example.signature"},
+                                     {"config", oci::to_json(tests::descriptor_of("application/json", text))},
+                                     {"layers", nlohmann::json::array()},
+                                     {"subject", oci::to_json(image.manifest)}};
+    return registry.add_manifest("app", std::nullopt, std::string(oci::media_type::kOciManifest), manifest.dump());
+  }
+  void serve_list(const std::vector<oci::Descriptor>& entries) {
+    registry.clear_faults();
+    registry.add_fault({.method = "GET",
+                        .path = "*/referrers/*",
+                        .times = -1,
+                        .status = 200,
+                        .headers = {{"Content-Type", std::string(oci::media_type::kOciIndex)}},
+                        .body = index_of(entries).dump()});
+  }
+  StaleReason fetch() { return cache().fetch_referrers(repository(), image.manifest.digest, {}); }
+  std::vector<oci::Digest> listed() {
+    std::vector<oci::Digest> digests;
+    for (const auto& each : repositories.list_referrers(local_name(), image.manifest.digest, "", {}).manifests)
+      digests.push_back(each.digest);
+    return digests;
+  }
+
+  const TestImage image = make_image();
+};
+
+TEST_F(UpstreamReferrersTest, AreListedHereAndStayWhenUpstreamIsGone) {
+  const auto first = add_signature("one");
+  serve_list({first});
+  EXPECT_FALSE(fetch());
+  EXPECT_THAT(listed(), testing::ElementsAre(first.digest));
+  const auto second = add_signature("two");
+  serve_list({first, second});
+  EXPECT_FALSE(fetch());
+  EXPECT_THAT(listed(), testing::UnorderedElementsAre(first.digest, second.digest));
+  EXPECT_EQ(gets(), 2U) << "each once";
+  registry.clear_faults();
+  registry.add_fault({.times = -1, .status = 503});
+  EXPECT_TRUE(fetch());
+  EXPECT_EQ(listed().size(), 2U);
+}
+
+TEST_F(UpstreamReferrersTest, AreFoundUnderTheirTagWhereUpstreamHasNoList) {
+  const auto first = add_signature("one");
+  registry.add_manifest("app", "sha256-" + image.manifest.digest.hex(), std::string(oci::media_type::kOciIndex),
+                        index_of({first}).dump());
+  registry.add_fault({.method = "GET",
+                      .path = "*/referrers/*",
+                      .status = 200,
+                      .headers = {{"Content-Type", "text/html"}},
+                      .body = "<html>not this"});
+  EXPECT_FALSE(fetch());
+  EXPECT_THAT(listed(), testing::ElementsAre(first.digest));
+}
+
+TEST_F(UpstreamReferrersTest, ThereMayBeNone) {
+  EXPECT_FALSE(fetch());
+  EXPECT_TRUE(listed().empty());
 }
 
 // A layer large enough to be streamed, named by the cached manifest of "app:1".
