@@ -30,6 +30,9 @@ void add_access_flags(CLI::App& app, CLI::Option* listen, RegistryConfig& config
   app.add_option("--registry-htpasswd", access.htpasswd,
                  "Registry: ask for a name and password out of this file (htpasswd -B)")
       ->needs(listen);
+  app.add_option("--registry-realm", config.password_realm, "Registry: what asks for the password, for clients to show")
+      ->needs(listen)
+      ->capture_default_str();
   app.add_flag("--registry-anonymous-pull", access.is_anonymous_pull_allowed,
                "Registry: with a password file, pulls need none")
       ->needs(listen);
@@ -178,7 +181,7 @@ void check_registry_flags(RegistryConfig& config) {
     refuse("--registry-token-realm, -service, -issuer and -key need each other");
   if (has_tokens) access.scheme = AccessOptions::Scheme::kBearer;
   if (!access.htpasswd.empty()) access.scheme = AccessOptions::Scheme::kBasic;
-  if (access.scheme == AccessOptions::Scheme::kBasic) access.realm = "lighterd";
+  if (access.scheme == AccessOptions::Scheme::kBasic) access.realm = config.password_realm;
 }
 
 }  // namespace lighterd::daemon

@@ -23,6 +23,7 @@ struct RegistryConfig {
   std::filesystem::path tls_certificate;
   std::filesystem::path tls_key;
   api::registry::AccessOptions access;
+  std::string password_realm{"lighterd"};  // what clients show who asks for a password
   api::registry::RegistryPolicy policy;
   distribution::UpstreamOptions upstream;
   imagestore::CollectorOptions collector;
