@@ -127,10 +127,10 @@ StoreUsage ContentStore::measure_usage() {
   }
   for (const auto& entry : std::filesystem::directory_iterator(layout_.ingest())) {
     const auto digest = layout_.find_partial_digest(entry.path());
-    if (!digest) continue;
+    if (!digest && !layout_.find_upload_id(entry.path())) continue;
     const std::int64_t bytes = disk_bytes(entry.path());
     usage.partial_bytes += bytes;
-    if (!open_partials_.lock()->contains(*digest)) usage.idle_partial_bytes += bytes;
+    if (digest && !open_partials_.lock()->contains(*digest)) usage.idle_partial_bytes += bytes;
   }
   return usage;
 }

@@ -52,7 +52,7 @@ class Lease {
 struct StoreUsage {
   std::int64_t blob_bytes = 0;
   std::int64_t unneeded_blob_bytes = 0;  // of these, what no image, document or lease needs
-  std::int64_t partial_bytes = 0;        // of unfinished downloads
+  std::int64_t partial_bytes = 0;        // of unfinished downloads and of uploads that go on
   std::int64_t idle_partial_bytes = 0;   // of these, what nobody fetches now
 
   std::int64_t total_bytes() const { return blob_bytes + partial_bytes; }

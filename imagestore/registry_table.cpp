@@ -229,7 +229,8 @@ ReferrerPage list_referrers(Database& database, std::int64_t repository, const o
   ReferrerPage result;
   std::size_t bytes = 0;
   Query query(database,
-              "SELECT referrer FROM repository_manifest WHERE repository=?1 AND subject=?2 AND digest>?3"
+              "SELECT referrer FROM repository_manifest INDEXED BY repository_manifest_by_subject"
+              " WHERE repository=?1 AND subject=?2 AND digest>?3"
               " AND (?4='' OR artifact_type=?4) ORDER BY digest LIMIT ?5");
   query.bind(repository).bind(subject.to_string()).bind(page.after).bind(artifact_type);
   query.bind(static_cast<std::int64_t>(page.limit) + 1);

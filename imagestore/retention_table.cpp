@@ -43,15 +43,16 @@ std::vector<std::string> list_old_tags(Database& database, std::int64_t reposito
 
 std::vector<oci::Digest> list_loose_manifests(Database& database, std::int64_t repository, base::Timestamp before) {
   std::vector<oci::Digest> result;
-  Query query(database,
-              "WITH RECURSIVE staying(digest) AS (SELECT digest FROM repository_tag WHERE repository=?1"
-              " UNION SELECT digest FROM repository_manifest WHERE repository=?1 AND added_at>=?2"
-              " UNION SELECT link.child FROM link JOIN staying ON link.parent=staying.digest"
-              " WHERE link.role='manifest'"
-              " UNION SELECT referrer.digest FROM repository_manifest AS referrer JOIN staying"
-              " ON referrer.subject=staying.digest WHERE referrer.repository=?1)"
-              " SELECT digest FROM repository_manifest WHERE repository=?1 AND added_at<?2"
-              " AND digest NOT IN (SELECT digest FROM staying) LIMIT ?3");
+  Query query(
+      database,
+      "WITH RECURSIVE staying(digest) AS (SELECT digest FROM repository_tag WHERE repository=?1"
+      " UNION SELECT digest FROM repository_manifest WHERE repository=?1 AND added_at>=?2"
+      " UNION SELECT link.child FROM link JOIN staying ON link.parent=staying.digest"
+      " WHERE link.role='manifest'"
+      " UNION SELECT referrer.digest FROM staying JOIN repository_manifest AS referrer"
+      " INDEXED BY repository_manifest_by_subject ON referrer.subject=staying.digest WHERE referrer.repository=?1)"
+      " SELECT digest FROM repository_manifest WHERE repository=?1 AND added_at<?2"
+      " AND digest NOT IN (SELECT digest FROM staying) LIMIT ?3");
   query.bind(repository).bind(nanoseconds(before)).bind(kBatch);
   while (query.step()) result.push_back(oci::parse_digest(query.text(0)));
   return result;

@@ -277,9 +277,12 @@ std::shared_ptr<UploadStore::Session> UploadStore::load(const std::string& id, c
   const auto row = upload_table::find(*database_.read(), id);
   if (!row) throw unknown_upload(id);
   const std::filesystem::path path = content_.layout_.upload(id);
-  const base::UniqueFd fd = base::open_file(path, O_RDONLY);
   const auto status = find_status(path);
-  if (!status) throw unknown_upload(id);
+  if (!status) {
+    remove(id);
+    throw unknown_upload(id);
+  }
+  const base::UniqueFd fd = base::open_file(path, O_RDONLY);
   auto session = std::make_shared<Session>(id, *row, path, Session::Life::kRequests);
   update_from_file(session->hasher, fd.get(), status->st_size, path, stop);
   session->size_bytes = status->st_size;

@@ -23,7 +23,7 @@ from image_maker import Artifact, Blob
 from lib.embedded_registry import EmbeddedRegistry, fixed_address
 from lib.registry_churn import LAYER, Client, verify
 from lib.registry_http import Answer, RegistryHttp, blob_at, manifest_at
-from lib.store import check_store
+from lib.store import check_store, open_index
 from lib.wait import wait_until
 
 CLIENTS = 4
@@ -192,6 +192,12 @@ class Uploader:
             assert answer.status == 404 or "sha256:" + hashlib.sha256(answer.body).hexdigest() == blob.digest
 
 
+def check_sessions(data_root: Path) -> None:
+    with open_index(data_root) as index:
+        for (session,) in index.execute("SELECT id FROM upload"):
+            assert (data_root / "ingest" / f"upload-{session}").exists(), "an upload session without its bytes"
+
+
 def wait_sound(data_root: Path) -> None:
     """The collector may be at it, and ends."""
     problems: list[str] = []
@@ -199,6 +205,7 @@ def wait_sound(data_root: Path) -> None:
     def is_sound() -> bool:
         try:
             check_store(data_root)
+            check_sessions(data_root)
             return True
         except (AssertionError, FileNotFoundError) as problem:
             problems.append(str(problem))

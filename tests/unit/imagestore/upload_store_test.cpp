@@ -85,6 +85,8 @@ TEST_F(UploadStoreTest, ABlobArrivesInSeveralRequests) {
   EXPECT_EQ(id.size(), 32U);
   append(id, "two ");
   EXPECT_EQ(uploads().get_size(id, "app"), 8);
+  EXPECT_EQ(store_.content().measure_usage().total_bytes(), 8);
+  EXPECT_EQ(store_.content().measure_usage().unneeded_bytes(), 0) << "no prune takes it";
   const auto digest = digest_of("one two three");
   {
     const auto upload = uploads().open(id, "app", {});
@@ -189,6 +191,14 @@ TEST_F(UploadStoreTest, AfterARestartRowsAndFilesBelongTogether) {
   EXPECT_EQ(ingests(), 1U);
   EXPECT_EQ(rows(), 1);
   EXPECT_EQ(uploads().get_size(whole, "app"), 7);
+}
+
+TEST_F(UploadStoreTest, ASessionWithoutItsBytesIsForgotten) {
+  const std::string id = start("content");
+  restart();
+  std::filesystem::remove(store_.root() / "ingest" / ("upload-" + id));
+  EXPECT_EQ(open_error(id), ErrorCode::kNotFound);
+  expect_nothing_left();
 }
 
 TEST_F(UploadStoreTest, MoreSessionsThanHashesAreKept) {
