@@ -231,15 +231,22 @@ TEST_F(CollectorTest, WhatATagLeadsToStaysWithItsReferrers) {
 }
 
 TEST_F(CollectorTest, TakesAnyNumberInBatches) {
-  json document = {{"schemaVersion", 2}, {"manifests", json::array()}};
-  for (int i = 0; i < 510; ++i) {
-    document["annotations"]["n"] = std::to_string(i);
-    put("app", document.dump(), oci::media_type::kOciIndex, {"t" + std::to_string(i)});
-  }
-  let_time_pass();
+  push("app", image_, {"0"});
+  // Digests are the numbers, with zeros in front.
+  store_.execute(
+      "CREATE TEMP TABLE number AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<1100)"
+      " SELECT i, 'sha256:' || printf('%064d', i) AS digest FROM n;"
+      "INSERT INTO blob SELECT digest, 1, 1 FROM number;"
+      "INSERT INTO repository_blob SELECT 1, digest, 1, 1 FROM number;"
+      "INSERT INTO repository_tag SELECT 1, i, (SELECT digest FROM repository_manifest), 1 FROM number;");
+  EXPECT_EQ(registry_.list_tags("app", {.limit = 10'000}).names.size(), 1101U);
   collect({{.prefix = "app", .keep_tags = 1, .max_tag_age = {}}});
-  EXPECT_EQ(registry_.list_tags("app", {.limit = 10'000}).names.size(), 1U);
-  EXPECT_EQ(store_.files().size(), 1U);
+  EXPECT_THAT(tags("app"), ElementsAre("0"));
+  auto read = store_.database().read();
+  Query query(*read, "SELECT (SELECT count(*) FROM repository_blob), (SELECT count(*) FROM blob)");
+  query.step();
+  EXPECT_EQ(query.integer(0), 3) << "of the image";
+  EXPECT_EQ(query.integer(1), 4);
 }
 
 TEST_F(CollectorTest, TheThreadCollectsAndStops) {
