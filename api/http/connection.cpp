@@ -95,9 +95,11 @@ void Connection::read_input() {
     if (result.status == WireStatus::kClosed) return close_cleanly();
     input_.append(base::as_text(buffer.first(result.bytes)));
     process_input();
+    // A worker may have the connection by now, and with it the state of TLS.
+    if (state_ != State::kReading) return;
     if (result.bytes < buffer.size() && !wire_.has_buffered_input()) break;
   }
-  if (state_ == State::kReading) watch(Interest::kRead);
+  watch(Interest::kRead);
 }
 
 // Answers what has arrived wholly. Stops when an answer must be sent first, so that a client that does not read

@@ -28,6 +28,9 @@ using std::chrono::milliseconds;
 constexpr std::size_t kRefusedConnections = 64;
 constexpr int kBackOffMs = 100;
 constexpr int kAcceptsPerEvent = 64;
+// What the kernel keeps of an answer whose client is slow. Without this it keeps megabytes, and a thousand such clients
+// exhaust the memory of all TCP connections of the machine.
+constexpr int kUnsentBytes = 256 * 1024;
 
 // Signals are the main thread's business: threads that are started meanwhile inherit the empty mask.
 class SignalsBlocked {
@@ -112,6 +115,7 @@ bool Server::State::accept_one(const Listener& listener) {
     } else {
       const int on = 1;
       ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+      ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
       arrival.kind = Connection::Kind::kTcp;
     }
     if (listener.tls() != nullptr) arrival.tls = listener.tls()->make_session(fd.get());
