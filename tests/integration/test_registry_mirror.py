@@ -354,6 +354,9 @@ def test_one_that_is_its_own_mirror(hub_cache: Callable[..., EmbeddedRegistry], 
     with cache.client() as client:
         get_all(client, "library/app", "1", IMAGE)
     pull(cache.daemon, "other:1")
+    # It says at once that it has not got it, and is not waited for.
+    failures = [line for line in cache.daemon.log_text().splitlines() if "registry mirror failed" in line]
+    assert failures and all(re.search('error="(manifest|blob) unknown', line) for line in failures)
     for blob in (*all_blobs(IMAGE), *all_blobs(other)):
         assert count_downloads(upstream, blob) == 1
 
