@@ -46,6 +46,18 @@ std::string registry_name(const oci::RepositoryName& name) {
   return *std::move(repository);
 }
 
+// For what something cached can be served instead of. `action` is given the token that it stops by.
+template <typename Action>
+auto run_within(std::chrono::milliseconds patience, const std::stop_token& stop, const Action& action) {
+  const TimeLimit limit(patience, stop);
+  try {
+    return action(limit.token());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kCancelled || stop.stop_requested() || !limit.has_passed()) throw;
+    throw Error(ErrorCode::kDeadlineExceeded, "no answer within " + std::to_string(patience.count()) + " ms");
+  }
+}
+
 }  // namespace
 
 std::string make_via() {
@@ -75,9 +87,8 @@ struct UpstreamCache::State {
   CachedManifest revalidate(const Target& target, const std::string& tag, const std::stop_token& stop);
   CachedManifest ask_for_tag(const Target& target, const std::string& tag, const imagestore::TagRecord* cached,
                              const std::stop_token& stop);
-  CachedManifest ask_within_patience(const Target& target, const std::string& tag, const imagestore::TagRecord& cached,
-                                     const std::stop_token& stop);
   StaleReason bring_referrers(const Target& target, const oci::Digest& subject, const std::stop_token& stop);
+  void fetch_new_referrers(const Target& target, const oci::Digest& subject, const std::stop_token& stop);
   std::optional<oci::Descriptor> find_manifest(const Target& target, const oci::Digest& digest);
   std::optional<std::string> find_stored(const oci::Digest& digest);
   oci::Descriptor keep(const Target& target, const oci::Descriptor& named, const std::string& bytes,
@@ -156,7 +167,10 @@ CachedManifest UpstreamCache::State::revalidate(const Target& target, const std:
   if (cached)
     if (auto reason = health.find_reason(target.name)) return {cached->target, std::move(reason)};
   try {
-    auto manifest = cached ? ask_within_patience(target, tag, *cached, stop) : ask_for_tag(target, tag, nullptr, stop);
+    auto manifest =
+        cached ? run_within(options.patience, stop,
+                            [&](const std::stop_token& limited) { return ask_for_tag(target, tag, &*cached, limited); })
+               : ask_for_tag(target, tag, nullptr, stop);
     health.note_success(target.name);
     return manifest;
   } catch (const Error& error) {
@@ -169,18 +183,6 @@ CachedManifest UpstreamCache::State::revalidate(const Target& target, const std:
     services.logger.warn("upstream did not confirm a tag, what is cached is served",
                          {{"repository", target.repository}, {"tag", tag}, {"reason", reason}});
     return {cached->target, std::move(reason)};
-  }
-}
-
-CachedManifest UpstreamCache::State::ask_within_patience(const Target& target, const std::string& tag,
-                                                         const imagestore::TagRecord& cached,
-                                                         const std::stop_token& stop) {
-  TimeLimit limit(options.patience, stop);
-  try {
-    return ask_for_tag(target, tag, &cached, limit.token());
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::kCancelled || stop.stop_requested() || !limit.has_passed()) throw;
-    throw Error(ErrorCode::kDeadlineExceeded, "no answer within " + std::to_string(options.patience.count()) + " ms");
   }
 }
 
@@ -246,24 +248,35 @@ StaleReason UpstreamCache::fetch_referrers(const oci::RepositoryName& name, cons
 
 StaleReason UpstreamCache::State::bring_referrers(const Target& target, const oci::Digest& subject,
                                                   const std::stop_token& stop) {
-  constexpr int kMaxFetched = 100;
   if (auto reason = health.find_reason(target.name)) return reason;
   try {
-    const auto client = clients.get(target.name, Patience::kShort);
-    int fetched = 0;
-    for (const oci::Descriptor& referrer : client->list_referrers(subject, stop)) {
-      if (find_manifest(target, referrer.digest)) continue;
-      if (++fetched > kMaxFetched) break;
-      const FetchedManifest manifest = client->get_manifest(referrer.digest, stop);
-      keep(target, manifest.descriptor, manifest.bytes, {});
-    }
+    run_within(options.patience, stop,
+               [&](const std::stop_token& limited) { fetch_new_referrers(target, subject, limited); });
     health.note_success(target.name);
     return std::nullopt;
   } catch (const Error& error) {
-    // A list may name what is gone, or what is no document: nobody misses it.
-    if (is_not_found(error) || error.code() == ErrorCode::kInvalidArgument) return std::nullopt;
+    // What is no list is none.
+    if (error.code() == ErrorCode::kInvalidArgument) return std::nullopt;
     if (!is_upstream_failure(error)) throw;
     return health.note_failure(target.name, error);
+  }
+}
+
+void UpstreamCache::State::fetch_new_referrers(const Target& target, const oci::Digest& subject,
+                                               const std::stop_token& stop) {
+  constexpr int kMaxFetched = 100;
+  const auto client = clients.get(target.name, Patience::kShort);
+  int fetched = 0;
+  for (const oci::Descriptor& referrer : client->list_referrers(subject, stop)) {
+    if (find_manifest(target, referrer.digest)) continue;
+    if (++fetched > kMaxFetched) return;
+    try {
+      const FetchedManifest manifest = client->get_manifest(referrer.digest, stop);
+      keep(target, manifest.descriptor, manifest.bytes, {});
+    } catch (const Error& error) {
+      // A list may name what is gone, or what is no document: nobody misses it.
+      if (!is_not_found(error) && error.code() != ErrorCode::kInvalidArgument) throw;
+    }
   }
 }
 

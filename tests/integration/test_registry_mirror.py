@@ -20,7 +20,8 @@ from lib.embedded_registry import EmbeddedRegistry
 from lib.fault_registry import FaultRegistry, Reply
 from lib.operations import image_id
 from lib.process import Process, find_program
-from lib.registry_http import RegistryHttp, blob_at, manifest_at
+from lib.registry_content import describe_referrer, make_signature
+from lib.registry_http import RegistryHttp, blob_at, manifest_at, referrers
 from lib.samples import make_platforms, make_small_image, random_bytes
 from lib.storage_clients import Storage, run
 from lib.wait import wait_until
@@ -255,6 +256,25 @@ class Crowd:
         return found
 
 
+def test_referrers_of_upstream(make_embedded: MakeEmbedded) -> None:
+    signature = make_signature(IMAGE)
+    upstream = make_embedded(name="upstream").start()
+    cache = make_embedded("--registry-upstream", upstream.host).start()
+    repository = f"{upstream.host.replace(':', '_')}/team/app"
+    with upstream.client() as pusher, cache.client() as client:
+        pusher.push("team/app", IMAGE, "1")
+        client.get_manifest(repository, "1").expect(200)
+        assert client.get(referrers(repository, IMAGE.digest)).expect(200).json()["manifests"] == []
+        pusher.push("team/app", signature)
+        answer = client.get(referrers(repository, IMAGE.digest)).expect(200)
+        assert answer.json()["manifests"] == [describe_referrer(signature)]
+        assert client.get(blob_at(repository, signature.layers[0].digest)).expect(200).body == b"signature 1"
+        upstream.stop()
+        answer = client.get(referrers(repository, IMAGE.digest)).expect(200)
+        assert answer.json()["manifests"] == [describe_referrer(signature)]
+        assert answer.headers["Warning"].startswith('299 - "stale: ')
+
+
 # ---- as a mirror of another lighterd --------------------------------------------------------------------------------
 
 @pytest.fixture(params=["registry-mirror", "hosts.toml"])
@@ -334,6 +354,9 @@ def test_one_that_is_its_own_mirror(hub_cache: Callable[..., EmbeddedRegistry], 
     with cache.client() as client:
         get_all(client, "library/app", "1", IMAGE)
     pull(cache.daemon, "other:1")
+    # It says at once that it has not got it, and is not waited for.
+    failures = [line for line in cache.daemon.log_text().splitlines() if "registry mirror failed" in line]
+    assert failures and all(re.search('error="(manifest|blob) unknown', line) for line in failures)
     for blob in (*all_blobs(IMAGE), *all_blobs(other)):
         assert count_downloads(upstream, blob) == 1
 

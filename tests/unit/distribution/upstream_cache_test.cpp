@@ -313,6 +313,13 @@ TEST_F(UpstreamReferrersTest, AreFoundUnderTheirTagWhereUpstreamHasNoList) {
   EXPECT_THAT(listed(), testing::ElementsAre(first.digest));
 }
 
+TEST_F(UpstreamReferrersTest, OneThatIsGoneHidesNoOther) {
+  const auto there = add_signature("one");
+  serve_list({tests::descriptor_of(oci::media_type::kOciManifest, "gone"), there});
+  EXPECT_FALSE(fetch());
+  EXPECT_THAT(listed(), testing::ElementsAre(there.digest));
+}
+
 TEST_F(UpstreamReferrersTest, ThereMayBeNone) {
   EXPECT_FALSE(fetch());
   EXPECT_TRUE(listed().empty());
