@@ -68,9 +68,9 @@ def test_registry_trap_03_the_base_wants_a_login_when_anything_does(make_embedde
 
 def test_registry_trap_04_one_scheme_with_quoted_parameters(make_embedded: Callable[..., EmbeddedRegistry],
                                                             htpasswd: Path, folder: Path) -> None:
-    basic = make_embedded("--registry-htpasswd", str(htpasswd), "--registry-realm", "the shelf", name="basic").start()
+    basic = make_embedded("--registry-htpasswd", str(htpasswd), name="basic").start()
     with basic.client() as http:
-        assert http.get("/v2/").expect(401).headers.get_all("WWW-Authenticate") == ['Basic realm="the shelf"']
+        assert http.get("/v2/").expect(401).headers.get_all("WWW-Authenticate") == ['Basic realm="lighterd"']
     basic.stop()
     for arguments in (["genrsa", "-out", f"{folder}/key.pem", "2048"],
                       ["rsa", "-in", f"{folder}/key.pem", "-pubout", "-out", f"{folder}/key.pub"]):
