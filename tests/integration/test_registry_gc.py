@@ -13,12 +13,12 @@ from lib.registry_content import make_oci_image, make_platform_index
 from lib.registry_http import RegistryHttp, blob_at, manifest_at
 from lib.samples import make_small_image
 from lib.store import list_files, list_known_blobs
-from lib.wait import SLOWNESS, wait_until
+from lib.wait import SANITIZED, wait_until
 from image_maker import Blob
 
 PUSHES = 200
 CLIENTS = 8
-GRACE_SECONDS = 2 * SLOWNESS
+GRACE_SECONDS = 5 if SANITIZED else 2
 OFTEN = ("--gc-interval", "100ms", "--gc-grace", f"{GRACE_SECONDS}s")
 
 
