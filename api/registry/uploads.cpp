@@ -148,6 +148,7 @@ void upload_finish(RegistryCall& call) {
 }
 
 void upload_cancel(RegistryCall& call) {
+  require_writable(call);
   open_upload(call)->cancel();
   send_empty(call, 204);
 }

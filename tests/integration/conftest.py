@@ -19,7 +19,7 @@ from lib.daemon import Daemon  # noqa: E402
 from lib.docker_cli import PROGRAMS, DockerCli, is_debians_again  # noqa: E402
 from lib.docker_registry import DockerRegistry, make_htpasswd_auth  # noqa: E402
 from lib.dockerd import Dockerd, DockerdUnavailable  # noqa: E402
-from lib.embedded_registry import EmbeddedRegistry, is_built_in  # noqa: E402
+from lib.embedded_registry import EmbeddedRegistry  # noqa: E402
 from lib.fault_registry import FaultRegistry  # noqa: E402
 from lib.registry_http import RegistryHttp  # noqa: E402
 from lib.search_index import SearchIndex  # noqa: E402
@@ -88,15 +88,9 @@ def make_daemon(binary: Path, folder: Path) -> Iterator[Callable[..., Daemon]]:
         daemon.discard()
 
 
-def _need_registry(binary: Path) -> None:
-    if not is_built_in(binary):
-        pytest.skip("this daemon is no registry")
-
-
 @pytest.fixture(scope="module")
 def embedded(binary: Path) -> Iterator[EmbeddedRegistry]:
     """A daemon that is a registry for all tests of a file: each has repositories of its own."""
-    _need_registry(binary)
     with tempfile.TemporaryDirectory(prefix="lighterd-it-") as folder:
         registry = EmbeddedRegistry(binary, Path(folder))
         try:
@@ -109,7 +103,6 @@ def embedded(binary: Path) -> Iterator[EmbeddedRegistry]:
 @pytest.fixture
 def make_embedded(binary: Path, folder: Path) -> Iterator[Callable[..., EmbeddedRegistry]]:
     """Further ones, not started."""
-    _need_registry(binary)
     made: list[EmbeddedRegistry] = []
 
     def make(*arguments: str, name: str = "registry", **more: object) -> EmbeddedRegistry:

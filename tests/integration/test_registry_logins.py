@@ -31,8 +31,7 @@ def basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
 
 
-def start(binary: Path, folder: Path, embedded: EmbeddedRegistry, *arguments: str) -> Iterator[EmbeddedRegistry]:
-    """`embedded` only says that this daemon is a registry at all."""
+def start(binary: Path, folder: Path, *arguments: str) -> Iterator[EmbeddedRegistry]:
     registry = EmbeddedRegistry(binary, folder, arguments)
     try:
         yield registry.start()
@@ -47,24 +46,24 @@ def password_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def with_passwords(binary: Path, embedded: EmbeddedRegistry, tmp_path_factory: pytest.TempPathFactory,
+def with_passwords(binary: Path, tmp_path_factory: pytest.TempPathFactory,
                    password_file: Path) -> Iterator[EmbeddedRegistry]:
-    yield from start(binary, tmp_path_factory.mktemp("passwords"), embedded, "--registry-htpasswd", str(password_file))
+    yield from start(binary, tmp_path_factory.mktemp("passwords"), "--registry-htpasswd", str(password_file))
 
 
 @pytest.fixture(scope="module")
-def for_readers(binary: Path, embedded: EmbeddedRegistry, tmp_path_factory: pytest.TempPathFactory,
+def for_readers(binary: Path, tmp_path_factory: pytest.TempPathFactory,
                 password_file: Path) -> Iterator[EmbeddedRegistry]:
     """Everybody may pull."""
-    yield from start(binary, tmp_path_factory.mktemp("readers"), embedded, "--registry-htpasswd", str(password_file),
+    yield from start(binary, tmp_path_factory.mktemp("readers"), "--registry-htpasswd", str(password_file),
                      "--registry-anonymous-pull")
 
 
 @pytest.fixture(scope="module")
-def with_tokens(binary: Path, embedded: EmbeddedRegistry, tmp_path_factory: pytest.TempPathFactory,
+def with_tokens(binary: Path, tmp_path_factory: pytest.TempPathFactory,
                 token_server: TokenServer) -> Iterator[EmbeddedRegistry]:
     auth = token_server.registry_auth()["token"]
-    yield from start(binary, tmp_path_factory.mktemp("tokens"), embedded, "--registry-token-realm", auth["realm"],
+    yield from start(binary, tmp_path_factory.mktemp("tokens"), "--registry-token-realm", auth["realm"],
                      "--registry-token-service", auth["service"], "--registry-token-issuer", auth["issuer"],
                      "--registry-token-key", auth["rootcertbundle"], "--registry-class", "image", "--registry-class", "plugin")
 

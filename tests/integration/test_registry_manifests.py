@@ -366,7 +366,7 @@ PLUGIN = "application/vnd.docker.plugin.v1+json"
 
 
 @pytest.fixture(scope="module")
-def images_only(embedded: EmbeddedRegistry, binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRegistry]:
+def images_only(binary: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRegistry]:
     registry = EmbeddedRegistry(binary, tmp_path_factory.mktemp("class"), ["--registry-class", "image"])
     try:
         yield registry.start()

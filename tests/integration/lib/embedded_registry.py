@@ -2,9 +2,7 @@
 """A lighterd that is a registry as well."""
 from __future__ import annotations
 
-import functools
 import ssl
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,9 +38,3 @@ class EmbeddedRegistry(RegistryServer):
 def fixed_address() -> str:
     """For a registry that has to come back where it was."""
     return f"127.0.0.1:{find_free_port()}"
-
-
-@functools.lru_cache(maxsize=None)
-def is_built_in(binary: Path) -> bool:
-    help_text = subprocess.run([str(binary), "--help"], stdout=subprocess.PIPE, check=True).stdout
-    return b"--registry-listen" in help_text

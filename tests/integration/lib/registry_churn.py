@@ -131,7 +131,8 @@ def churn(host: str, pushes: int, clients: int, prefix: str = "churn") -> list[A
         except BaseException as failure:  # pylint: disable=broad-except
             failures.append(failure)
 
-    threads = [threading.Thread(target=run, args=(client, pushes // clients)) for client in workers]
+    shares = [pushes // clients + (number < pushes % clients) for number in range(clients)]
+    threads = [threading.Thread(target=run, args=each) for each in zip(workers, shares)]
     for thread in threads:
         thread.start()
     for thread in threads:
