@@ -239,6 +239,24 @@ CachedManifest UpstreamCache::get_by_digest(const oci::RepositoryName& name, con
   return state_->manifests.run(target.key(digest.to_string()), fetch, stop);
 }
 
+UpstreamTags UpstreamCache::list_tags(const oci::RepositoryName& name, std::stop_token stop) {
+  const auto target = State::target(name);
+  if (auto reason = state_->health.find_reason(target.name)) return {{}, std::move(reason)};
+  try {
+    UpstreamTags tags;
+    run_within(state_->options.patience, stop, [&](const std::stop_token& limited) {
+      tags.names = state_->clients.get(target.name, Patience::kShort)->list_tags(limited);
+    });
+    state_->health.note_success(target.name);
+    std::ranges::sort(tags.names);
+    tags.names.erase(std::unique(tags.names.begin(), tags.names.end()), tags.names.end());
+    return tags;
+  } catch (const Error& error) {
+    if (!is_upstream_failure(error)) throw;
+    return {{}, state_->health.note_failure(target.name, error)};
+  }
+}
+
 StaleReason UpstreamCache::fetch_referrers(const oci::RepositoryName& name, const oci::Digest& subject,
                                            std::stop_token stop) {
   const auto target = State::target(name);

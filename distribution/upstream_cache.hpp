@@ -43,6 +43,11 @@ struct CachedManifest {
   StaleReason stale;
 };
 
+struct UpstreamTags {
+  std::vector<std::string> names;  // sorted by byte, each once
+  StaleReason stale;               // upstream could not be asked: there are none then
+};
+
 // A blob on its way in. read() gives its bytes in order as they arrive and are on disk; the last block only once the
 // digest of the whole is right. Throws what the transfer threw. Letting it go leaves the transfer, which ends with its
 // last watcher.
@@ -68,6 +73,9 @@ class UpstreamCache {
   CachedManifest get_by_tag(const oci::RepositoryName& name, const std::string& tag, std::stop_token stop);
   // From the store, or else from upstream. kNotFound.
   CachedManifest get_by_digest(const oci::RepositoryName& name, const oci::Digest& digest, std::stop_token stop);
+  // What upstream has in the repository: at most what RegistryClient::list_tags takes. kNotFound if upstream says so.
+  // Blocks.
+  UpstreamTags list_tags(const oci::RepositoryName& name, std::stop_token stop);
   // Brings what upstream says to refer to the manifest, so that RegistryStore::list_referrers has it; at most 100 that
   // are new. The reason if upstream could not be asked, and what is cached has to do. Blocks.
   StaleReason fetch_referrers(const oci::RepositoryName& name, const oci::Digest& subject, std::stop_token stop);

@@ -19,6 +19,12 @@ std::string page_start(const RegistryCall& call) {
   return last == nullptr ? std::string() : *last;
 }
 
+std::string to_json_array(const std::vector<std::string>& names) {
+  std::string text = "[";
+  for (const std::string& name : names) text += (text.size() == 1 ? "" : ",") + json_string(name);
+  return text + "]";
+}
+
 void set_next_link(RegistryCall& call, std::string_view path, const std::string& last, std::size_t page_size,
                    const std::string& more) {
   std::string url = std::string(path) + "?last=" + base::percent_encode(last) + "&n=" + std::to_string(page_size);

@@ -275,6 +275,26 @@ def test_referrers_of_upstream(make_embedded: MakeEmbedded) -> None:
         assert answer.headers["Warning"].startswith('299 - "stale: ')
 
 
+def test_tags_of_upstream(make_embedded: MakeEmbedded) -> None:
+    """All of them, also those that nobody asked for yet; what is cached when upstream is gone."""
+    origin = make_embedded(name="origin").start()
+    with origin.client() as client:
+        for tag in ("c", "a", "b"):
+            client.push("team/app", IMAGE, tag)
+    cache = make_embedded("--registry-upstream", f"site={origin.host}", name="cache").start()
+    with cache.client() as client:
+        assert client.list_tags("site/team/app") == ["a", "b", "c"]
+        page = client.get("/v2/site/team/app/tags/list?n=2").expect(200)
+        assert page.json()["tags"] == ["a", "b"]
+        assert page.headers["Link"] == '</v2/site/team/app/tags/list?last=b&n=2>; rel="next"'
+        client.get("/v2/site/team/nothing/tags/list").expect(404, "NAME_UNKNOWN")
+        client.get_manifest("site/team/app", "b").expect(200)
+        origin.stop()
+        answer = client.get("/v2/site/team/app/tags/list").expect(200)
+        assert answer.json()["tags"] == ["b"]
+        assert answer.headers["Warning"].startswith('299 - "stale: ')
+
+
 # ---- as a mirror of another lighterd --------------------------------------------------------------------------------
 
 @pytest.fixture(params=["registry-mirror", "hosts.toml"])
