@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from image_maker import Blob
+from image_maker import Blob, edit_manifest
 from lib.docker_cli import DockerCli
 from lib.docker_registry import PASSWORD, USER, make_htpasswd_auth
 from lib.embedded_registry import EmbeddedRegistry
@@ -166,6 +166,20 @@ def test_a_mount_takes_the_right_to_pull_there(with_tokens: EmbeddedRegistry, to
     with client(push_here, f"repository:{ELSEWHERE}:pull") as http:
         http.post(f"{uploads(HERE)}?mount={own.digest}").expect(201)
         http.post(f"{uploads(HERE)}?mount={own.digest}&from={ELSEWHERE}").expect(201)
+
+
+def test_a_token_names_the_classes_that_may_be_pushed(with_tokens: EmbeddedRegistry, token_server: TokenServer) -> None:
+    """Without a class it is for images."""
+    document = json.loads(CARRIED.manifest.read())
+    plugin = edit_manifest(CARRIED, config={**document["config"], "mediaType": "application/vnd.docker.plugin.v1+json"})
+    for kind, allowed, refused, name in (("repository", CARRIED, plugin, "plugin"),
+                                         ("repository(plugin)", plugin, CARRIED, "image")):
+        token = token_server.make_token(USER, [f"{kind}:{HERE}:pull,push"])
+        with with_tokens.client({"Authorization": f"Bearer {token}"}) as http:
+            http.push_content(HERE, CARRIED)
+            http.put_manifest(HERE, "class", allowed.manifest).expect(201)
+            answer = http.put_manifest(HERE, "class", refused.manifest).expect(403, "DENIED")
+            assert answer.json()["errors"][0]["message"] == f"repository not authorized for {name} manifest"
 
 
 @pytest.mark.parametrize("token", ["", "x", "a.b.c", "a.b", "." * 100, "x" * 20_000])
