@@ -30,7 +30,7 @@ constexpr int kBackOffMs = 100;
 constexpr int kAcceptsPerEvent = 64;
 // What the kernel keeps of an answer whose client is slow. Without this it keeps megabytes, and a thousand such clients
 // exhaust the memory of all TCP connections of the machine.
-constexpr int kUnsentBytes = 256 * 1024;
+constexpr int kUnsentBytes = 512 * 1024;
 
 // Signals are the main thread's business: threads that are started meanwhile inherit the empty mask.
 class SignalsBlocked {
