@@ -37,14 +37,15 @@ std::vector<api::Listener> listen(const RegistryConfig& config) {
   return listeners;
 }
 
-// Pages on this machine's browser reach loopback, too: only a registry that asks nobody for anything has to look at the
-// Host (security-reliability rule 37).
+// A page in a browser that reaches a registry which asks nobody for anything could push to it under a name of its own:
+// such a registry looks at the Host (security-reliability rule 37).
 api::ServerOptions server_options(const RegistryConfig& config) {
   api::ServerOptions options;
   options.max_connections = 4096;
   options.max_workers = 512;
   const bool is_open = config.access.scheme == api::registry::AccessOptions::Scheme::kOpen;
-  if (!is_open || config.has_tls() || config.allow_plaintext) options.host_check = api::HostCheck::kAny;
+  if (!is_open || config.has_tls()) options.host_check = api::HostCheck::kAny;
+  for (const std::string& name : config.names) options.host_names.push_back(base::to_lower(name));
   return options;
 }
 

@@ -2,6 +2,7 @@
 #include "daemon/registry_flags.hpp"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -25,11 +26,18 @@ void add_age(CLI::App& app, const char* flag, milliseconds& value, const char* s
       ->default_str(shown);
 }
 
+// A variable of a script that is not set must not open what it was to close.
+std::string refuse_empty(const std::string& value) {
+  return value.empty() ? "must not be empty" : "";
+}
+
 void add_access_flags(CLI::App& app, CLI::Option* listen, RegistryConfig& config) {
+  const CLI::Validator not_empty(refuse_empty, "", "not empty");
   AccessOptions& access = config.access;
   app.add_option("--registry-htpasswd", access.htpasswd,
                  "Registry: ask for a name and password out of this file (htpasswd -B)")
-      ->needs(listen);
+      ->needs(listen)
+      ->check(CLI::ExistingFile);
   app.add_option("--registry-realm", config.password_realm, "Registry: what asks for the password, for clients to show")
       ->needs(listen)
       ->capture_default_str();
@@ -39,13 +47,18 @@ void add_access_flags(CLI::App& app, CLI::Option* listen, RegistryConfig& config
   app.add_option("--registry-token-realm", access.realm,
                  "Registry: URL of the token server that clients are sent to; asks for tokens")
       ->needs(listen)
+      ->check(not_empty)
       ->default_str("");
   app.add_option("--registry-token-service", access.service, "Registry: audience that tokens have to name")
-      ->needs(listen);
-  app.add_option("--registry-token-issuer", access.issuer, "Registry: issuer that tokens have to name")->needs(listen);
+      ->needs(listen)
+      ->check(not_empty);
+  app.add_option("--registry-token-issuer", access.issuer, "Registry: issuer that tokens have to name")
+      ->needs(listen)
+      ->check(not_empty);
   app.add_option("--registry-token-key", access.keys,
                  "Registry: PEM file with a public key or certificate that tokens are signed with; repeatable")
       ->needs(listen)
+      ->check(CLI::ExistingFile)
       ->allow_extra_args(false);
 }
 
@@ -83,13 +96,23 @@ std::pair<std::string, std::string> split_at(const std::string& text, char separ
 void apply_limit(imagestore::RetentionRule& rule, const std::string& name, const std::string& value) {
   if (name == "age") {
     rule.max_tag_age = std::chrono::duration_cast<std::chrono::seconds>(parse_age(value));
+    if (rule.max_tag_age->count() == 0) refuse("--registry-retention: age=" + value + " is less than a second");
   } else if (name == "keep") {
     const auto count = base::parse_unsigned(value);
-    if (!count || *count == 0) refuse("--registry-retention: keep=" + value + " is no number of tags");
+    constexpr unsigned long long kMaxKept = 1'000'000;
+    if (!count || *count == 0 || *count > kMaxKept)
+      refuse("--registry-retention: keep=" + value + " is no number of tags from 1 to 1000000");
     rule.keep_tags = static_cast<std::size_t>(*count);
   } else {
     refuse("--registry-retention: unknown limit \"" + name + "\" (keep, age)");
   }
+}
+
+void add_retention_rule(imagestore::RetentionRule rule, RegistryConfig& config) {
+  auto& rules = config.collector.retention;
+  if (std::ranges::any_of(rules, [&](const auto& each) { return each.prefix == rule.prefix; }))
+    refuse("--registry-retention: two rules for \"" + rule.prefix + "\"");
+  rules.push_back(std::move(rule));
 }
 
 }  // namespace
@@ -109,7 +132,8 @@ milliseconds parse_age(const std::string& text) {
 
 void add_upstream(const std::string& text, RegistryConfig& config) {
   const std::size_t equals = text.find('=');
-  const std::string host = equals == std::string::npos ? text : text.substr(equals + 1);
+  std::string host = equals == std::string::npos ? text : text.substr(equals + 1);
+  if (host == "index.docker.io" || host == "registry-1.docker.io") host = "docker.io";
   const bool is_host = host.find_first_of(".:") != std::string::npos || host == "localhost";
   if (host != "*" && !is_host) refuse("--registry-upstream: \"" + host + "\" is no host of a registry");
   if (equals != std::string::npos) {
@@ -144,11 +168,18 @@ void add_registry_flags(CLI::App& app, RegistryConfig& config) {
           ->type_name("ADDRESS:PORT")
           ->allow_extra_args(false);
   app.add_option("--registry-tls-cert", config.tls_certificate, "Registry: PEM file with the certificate and its chain")
-      ->needs(listen);
-  app.add_option("--registry-tls-key", config.tls_key, "Registry: PEM file with the certificate's key")->needs(listen);
+      ->needs(listen)
+      ->check(CLI::ExistingFile);
+  app.add_option("--registry-tls-key", config.tls_key, "Registry: PEM file with the certificate's key")
+      ->needs(listen)
+      ->check(CLI::ExistingFile);
   app.add_flag("--registry-allow-plaintext", config.allow_plaintext,
                "Registry: listen without TLS also where other machines can reach it")
       ->needs(listen);
+  app.add_option("--registry-name", config.names,
+                 "Registry: host name by which clients reach it, where it is open and without TLS; repeatable")
+      ->needs(listen)
+      ->allow_extra_args(false);
   add_access_flags(app, listen, config);
   app.add_flag("--registry-read-only", config.policy.is_read_only, "Registry: nothing can be pushed or deleted")
       ->needs(listen);
@@ -160,7 +191,7 @@ void add_registry_flags(CLI::App& app, RegistryConfig& config) {
   app.add_option_function<std::vector<std::string>>(
          "--registry-retention",
          [&config](const std::vector<std::string>& texts) {
-           for (const std::string& text : texts) config.collector.retention.push_back(parse_retention_rule(text));
+           for (const std::string& text : texts) add_retention_rule(parse_retention_rule(text), config);
          },
          "Registry: PREFIX:keep=N,age=30d keeps the newest N tags of each repository below PREFIX, and none that was "
          "pushed or confirmed longer ago; repeatable")
@@ -173,7 +204,8 @@ void check_registry_flags(RegistryConfig& config) {
   if (config.tls_certificate.empty() != config.tls_key.empty())
     refuse("--registry-tls-cert and --registry-tls-key need each other");
   AccessOptions& access = config.access;
-  const bool has_tokens = !access.realm.empty() || !access.keys.empty();
+  const bool has_tokens =
+      !access.realm.empty() || !access.keys.empty() || !access.service.empty() || !access.issuer.empty();
   if (has_tokens && !access.htpasswd.empty()) refuse("--registry-htpasswd and --registry-token-* exclude each other");
   if (access.is_anonymous_pull_allowed && access.htpasswd.empty())
     refuse("--registry-anonymous-pull needs --registry-htpasswd");

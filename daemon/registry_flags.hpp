@@ -20,6 +20,7 @@ namespace lighterd::daemon {
 struct RegistryConfig {
   std::vector<std::string> listen;  // "address:port"; none: no registry
   bool allow_plaintext = false;     // on addresses other than loopback
+  std::vector<std::string> names;   // by which clients reach an open registry without TLS
   std::filesystem::path tls_certificate;
   std::filesystem::path tls_key;
   api::registry::AccessOptions access;
@@ -38,7 +39,8 @@ void add_registry_flags(CLI::App& app, RegistryConfig& config);
 // What flags say together: kInvalidArgument with the flag named.
 void check_registry_flags(RegistryConfig& config);
 
-// "docker.io", "hub=docker.io", "=docker.io", "*": added to the prefixes and the upstream hosts. kInvalidArgument.
+// "docker.io", "hub=docker.io", "=docker.io", "*": added to the prefixes and the upstream hosts; Hub by any of its
+// names. kInvalidArgument.
 void add_upstream(const std::string& text, RegistryConfig& config);
 // "team:keep=10,age=30d"; kInvalidArgument.
 imagestore::RetentionRule parse_retention_rule(const std::string& text);

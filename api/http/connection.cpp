@@ -150,7 +150,8 @@ void Connection::begin_wait() {
 
 void Connection::handle_head() {
   if (kind_ == Kind::kTcp)
-    if (const auto fault = find_origin_fault(head_, {context_.options.host_check, scheme()}))
+    if (const auto fault =
+            find_origin_fault(head_, {context_.options.host_check, context_.options.host_names, scheme()}))
       return answer_fault(*fault);
   if (!host_.announce_request(*this, head_)) answer_fault({501, "unknown method"});
 }

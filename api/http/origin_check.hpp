@@ -4,6 +4,8 @@
 #pragma once
 
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "api/http/fault.hpp"
@@ -14,11 +16,12 @@ namespace lighterd::api {
 
 struct OriginPolicy {
   HostCheck host_check = HostCheck::kThisMachine;
-  std::string_view scheme = "http";  // of this connection
+  std::span<const std::string> host_names = {};  // as ServerOptions has them
+  std::string_view scheme = "http";              // of this connection
 };
 
-// 403 unless the request names this machine by address or as localhost (with kThisMachine), and comes from no other
-// site.
+// 403 unless the request names this machine by address, as localhost or by one of its names (with kThisMachine), and
+// comes from no other site.
 std::optional<Fault> find_origin_fault(const RequestHead& head, const OriginPolicy& policy);
 
 }  // namespace lighterd::api

@@ -25,6 +25,7 @@ struct ServerOptions {
   std::size_t max_head_bytes = 64 * 1024;
   std::size_t max_headers = 128;
   HostCheck host_check = HostCheck::kThisMachine;
+  std::vector<std::string> host_names = {};               // this machine's, for kThisMachine; lower case, without port
   std::chrono::milliseconds handshake_timeout{10'000};    // of TLS
   std::chrono::milliseconds head_timeout{30'000};         // from the first byte of a head to its end
   std::chrono::milliseconds idle_timeout{300'000};        // between requests

@@ -89,9 +89,10 @@ void send_parts(RegistryCall& call, const base::UniqueFd& file, const std::vecto
 
 void send_stored(RegistryCall& call, const imagestore::BlobInfo& blob) {
   const RangeRequest request = read_range(call, blob.digest, blob.size_bytes);
+  // First, since an error must not have the headers of content.
+  base::UniqueFd file = call.services.content.open_blob(blob.digest);
   set_blob_headers(call, blob.digest);
   if (call.request.method == "HEAD") return send_head(call, blob.size_bytes);
-  base::UniqueFd file = call.services.content.open_blob(blob.digest);
   if (request.ranges.size() > 1) return send_parts(call, file, request.ranges, blob.size_bytes);
   const bool is_part = request.kind == RangeRequest::Kind::kParts;
   const Range range = is_part ? request.ranges.front() : Range{0, blob.size_bytes - 1};

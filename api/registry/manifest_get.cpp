@@ -32,10 +32,17 @@ ServedManifest find_upstream_manifest(RegistryCall& call, const oci::RepositoryN
   return {std::move(cached.descriptor), std::move(cached.stale)};
 }
 
+// Our own question what another registry's tag stands for: what we believed so far must not be the answer.
+bool is_answered_elsewhere(const RegistryCall& call) {
+  return call.repository.is_own_request && find_namespace(call) &&
+         call.services.registry.find_repository(call.repository.name) != imagestore::RepositoryKind::kPushed;
+}
+
 ServedManifest get_manifest(RegistryCall& call, const ManifestReference& reference) {
   if (const auto* upstream = find_upstream(call)) return find_upstream_manifest(call, *upstream, reference);
   auto& registry = call.services.registry;
   if (const auto* tag = std::get_if<std::string>(&reference)) {
+    if (is_answered_elsewhere(call)) throw_unknown(reference);
     auto found = registry.find_tag(call.repository.name, *tag);
     if (!found) throw_unknown(reference);
     return {std::move(found->target), std::nullopt};

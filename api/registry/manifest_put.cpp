@@ -16,16 +16,13 @@ constexpr std::size_t kMaxTagParameters = 64;
   throw RegistryFault(413, FaultEntry{FaultCode::kManifestInvalid, "manifest is larger than 4 MiB"});
 }
 
-std::string read_body(RegistryCall& call) {
+std::string read_manifest(RegistryCall& call) {
   const std::string* length = call.request.headers.find("Content-Length");
   const auto claimed = length == nullptr ? std::nullopt : base::parse_unsigned(*length);
   if (claimed && *claimed > oci::kMaxManifestBytes) throw_too_large();
-  try {
-    return base::read_all(*call.request.body, oci::kMaxManifestBytes, "manifest");
-  } catch (const base::Error& error) {
-    if (error.code() == base::ErrorCode::kDataLoss) throw_too_large();
-    throw;
-  }
+  base::BoundedStringSink body(oci::kMaxManifestBytes, "manifest");
+  if (read_body(call, body, oci::kMaxManifestBytes) == BodyEnd::kTooLong) throw_too_large();
+  return body.take();
 }
 
 std::string read_media_type(const RegistryCall& call) {
@@ -90,7 +87,7 @@ void manifest_put(RegistryCall& call) {
   require_writable(call);
   const ManifestReference reference = parse_manifest_reference(call.request.path_parameter("reference"));
   const std::vector<std::string> tags = read_tags(call, reference);
-  const std::string bytes = read_body(call);
+  const std::string bytes = read_manifest(call);
   const std::string media_type = read_media_type(call);
   const oci::Digest digest = check_digest(bytes, reference);
   const oci::Document document = parse_manifest(bytes, media_type, call.path_name);

@@ -29,8 +29,7 @@ void set_next_link(RegistryCall& call, std::string_view path, const std::string&
                    const std::string& more) {
   std::string url = std::string(path) + "?last=" + base::percent_encode(last) + "&n=" + std::to_string(page_size);
   if (!more.empty()) url += "&" + more;
-  if (const std::string* ns = call.request.query.find("ns"); ns != nullptr && !ns->empty())
-    url += "&ns=" + base::percent_encode(*ns);
+  if (const auto ns = find_namespace(call)) url += "&ns=" + base::percent_encode(*ns);
   call.response.set_header("Link", "<" + url + ">; rel=\"next\"");
 }
 

@@ -8,10 +8,9 @@
 
 #include "api/registry/access_table.hpp"
 #include "api/registry/endpoints.hpp"
-#include "api/registry/registry_fault.hpp"
+#include "api/registry/failure.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
-#include "distribution/registry_error.hpp"
 
 namespace lighterd::api::registry {
 
@@ -67,83 +66,50 @@ int send_fault(Response& response, const RegistryFault& fault) {
   return fault.status();
 }
 
-// What upstream answered, told to a client of ours: a 4xx stays one, and credentials that upstream wants are not the
-// client's to give here.
-RegistryFault fault_of_upstream(const distribution::RegistryError& error, FaultCode unknown) {
-  const std::string text = "upstream: " + error.text();
-  if (error.status() == 404) return RegistryFault(unknown, text);
-  if (error.status() == 401 || error.status() == 403) return RegistryFault(FaultCode::kDenied, text);
-  if (error.status() == 429) return RegistryFault(FaultCode::kTooManyRequests, text);
-  return RegistryFault(502, FaultEntry{FaultCode::kUnavailable, text});
+// A client may say by ?ns= whose repository it means: that one it has to be allowed as well, and only to read.
+std::vector<Permission> permissions_for(const Operation& operation, const RegistryCall& call) {
+  const Parameters& query = call.request.query;
+  const std::string* from = query.find("mount") == nullptr ? nullptr : query.find("from");
+  const bool has_from = from != nullptr && !from->empty();
+  auto permissions = required_permissions(call.request.method, operation.endpoint, call.path_name,
+                                          has_from ? std::optional(*from) : std::nullopt);
+  if (!permissions) throw RegistryFault(FaultCode::kUnsupported, "");
+  if (!find_namespace(call)) return *std::move(permissions);
+  const auto more = required_permissions(call.request.method, operation.endpoint, call.repository.name);
+  permissions->insert(permissions->end(), more->begin(), more->end());
+  return *std::move(permissions);
 }
 
-RegistryFault fault_of(const Error& error, FaultCode unknown) {
-  switch (error.code()) {
-    case ErrorCode::kNotFound:
-      return RegistryFault(unknown, "");
-    case ErrorCode::kInvalidArgument:
-      return RegistryFault(400, FaultEntry{FaultCode::kUnknown, error.text()});
-    case ErrorCode::kPermissionDenied:
-      return RegistryFault(FaultCode::kUnsupported, error.text());
-    case ErrorCode::kConflict:
-      return RegistryFault(405, FaultEntry{FaultCode::kDenied, error.text()});
-    case ErrorCode::kResourceExhausted:
-      return RegistryFault(FaultCode::kTooManyRequests, error.text());
-    case ErrorCode::kUnavailable:
-      return RegistryFault(FaultCode::kUnavailable, error.text());
-    case ErrorCode::kDeadlineExceeded:
-      return RegistryFault(504, FaultEntry{FaultCode::kUnavailable, error.text()});
-    case ErrorCode::kNoSpace:
-      return RegistryFault(507, FaultEntry{FaultCode::kUnknown, error.text()});
-    default:
-      return RegistryFault(FaultCode::kUnknown, error.text());
-  }
-}
-
-// A request that came from our own cache, by a mirror that leads back here, is answered from what is here.
-void enter_repository(RegistryCall& call) {
-  const std::string* ns = call.request.query.find("ns");
-  const bool reads = call.request.method == "GET" || call.request.method == "HEAD";
+void find_repository(const Operation& operation, RegistryCall& call) {
+  call.path_name = call.request.path_parameter("name");
+  const bool is_read = (call.request.method == "GET" || call.request.method == "HEAD") &&
+                       operation.endpoint != Endpoint::kUpload;  // a part of a push
   call.repository =
-      resolve_repository(call.path_name, ns == nullptr ? "" : *ns, reads ? Purpose::kRead : Purpose::kWrite,
+      resolve_repository(call.path_name, find_namespace(call).value_or(""), is_read ? Purpose::kRead : Purpose::kWrite,
                          call.services.policy.prefixes, call.services.registry);
   const std::string* via = call.request.headers.find("Via");
-  if (via != nullptr && call.services.upstream.is_own_request(*via)) call.repository.origin.reset();
-  if (ns != nullptr && call.repository.origin)
-    call.response.set_header("OCI-Namespace", call.repository.origin->domain());
+  call.repository.is_own_request = via != nullptr && call.services.upstream.is_own_request(*via);
 }
 
 // Who asks, and for what: nothing of an endpoint runs before.
 void enter(const Operation& operation, RegistryCall& call) {
-  const Parameters& query = call.request.query;
-  const bool has_name = operation.pattern.find("{name...}") != std::string_view::npos;
-  if (has_name) {
-    call.path_name = call.request.path_parameter("name");
-    if (!imagestore::is_valid_repository(call.path_name)) throw RegistryFault(FaultCode::kNameInvalid, "");
-  }
-  const std::string* from = query.find("mount") == nullptr ? nullptr : query.find("from");
-  const auto permissions = required_permissions(call.request.method, operation.endpoint, call.path_name,
-                                                from == nullptr ? std::nullopt : std::optional(*from));
-  if (!permissions) throw RegistryFault(FaultCode::kUnsupported, "");
-  call.identity = call.access.authorize(call.request, *permissions);
-  if (has_name) enter_repository(call);
+  if (operation.pattern.find("{name...}") != std::string_view::npos) find_repository(operation, call);
+  call.identity = call.access.authorize(call.request, permissions_for(operation, call));
+  if (find_namespace(call) && call.repository.origin)
+    call.response.set_header("OCI-Namespace", call.repository.origin->domain());
 }
 
 // Nothing if the endpoint answered. A client that is gone gets no answer: thrown on.
-std::optional<RegistryFault> call_endpoint(const Operation& operation, RegistryCall& call) {
+std::optional<Failure> call_endpoint(const Operation& operation, RegistryCall& call) {
   try {
     enter(operation, call);
     operation.run(call);
     return std::nullopt;
-  } catch (const RegistryFault& fault) {
-    return fault;
-  } catch (const distribution::RegistryError& error) {
-    return fault_of_upstream(error, operation.unknown);
   } catch (const Error& error) {
     if (error.code() == ErrorCode::kCancelled) throw;
-    return fault_of(error, operation.unknown);
+    return failure_of(error, operation.unknown);
   } catch (const std::exception& error) {
-    return RegistryFault(FaultCode::kUnknown, error.what());
+    return failure_of(Error(ErrorCode::kInternal, error.what()), operation.unknown);
   }
 }
 
@@ -153,22 +119,23 @@ bool is_change(const Operation& operation) {
   return operation.method == "PUT" && operation.endpoint == Endpoint::kManifest;
 }
 
-void log_call(const Operation& operation, const RegistryCall& call, const std::optional<RegistryFault>& fault,
+// What breaks off after its status was sent is no less of a failure.
+void log_call(const Operation& operation, const RegistryCall& call, const std::optional<Failure>& failure, bool is_cut,
               std::chrono::steady_clock::duration took) {
   base::Logger& logger = call.services.logger;
   const std::string milliseconds = std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(took).count());
   const std::string status = std::to_string(call.status);
   const std::string user = call.identity ? std::string(call.identity->name()) : "";
-  if (!fault) {
+  if (!failure) {
     const auto log = is_change(operation) ? &base::Logger::info : &base::Logger::debug;
     (logger.*log)(
         operation.name,
         {{"repository", call.repository.name}, {"user", user}, {"status", status}, {"duration_ms", milliseconds}});
     return;
   }
-  const auto log = call.status >= 500 ? &base::Logger::error : &base::Logger::debug;
+  const auto log = is_cut || call.status >= 500 ? &base::Logger::error : &base::Logger::debug;
   (logger.*log)(operation.name,
-                {{"repository", call.path_name}, {"user", user}, {"status", status}, {"error", fault->text()}});
+                {{"repository", call.path_name}, {"user", user}, {"status", status}, {"error", failure->reason}});
 }
 
 // A path that was sent in another form than it has ("a//b", "..", an escaped slash) is not one of ours: two readers
@@ -237,10 +204,10 @@ void RegistryApi::run(const Operation& operation, Request& request, Response& re
   const auto started = std::chrono::steady_clock::now();
   set_common_headers(response);
   RegistryCall call{.services = services_, .access = access_, .request = request, .response = response};
-  const auto fault = call_endpoint(operation, call);
-  if (fault && !response.started()) call.status = send_fault(response, *fault);
-  log_call(operation, call, fault, std::chrono::steady_clock::now() - started);
-  if (fault && call.status == 0) throw Error(fault->code(), fault->text());
+  const auto failure = call_endpoint(operation, call);
+  const bool is_cut = failure && response.started();
+  if (failure && !is_cut) call.status = send_fault(response, failure->fault);
+  log_call(operation, call, failure, is_cut, std::chrono::steady_clock::now() - started);
 }
 
 }  // namespace lighterd::api::registry

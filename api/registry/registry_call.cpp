@@ -36,9 +36,33 @@ void send_json(RegistryCall& call, int status, const std::string& body, std::str
   call.response.send(status, content_type, body);
 }
 
+std::optional<std::string> find_namespace(const RegistryCall& call) {
+  const std::string* ns = call.request.query.find("ns");
+  return ns == nullptr || ns->empty() ? std::nullopt : std::optional(*ns);
+}
+
+BodyEnd read_body(RegistryCall& call, base::Sink& sink, std::int64_t limit_bytes) {
+  constexpr std::size_t kBlockBytes = std::size_t{64} * 1024;
+  std::vector<std::byte> buffer(kBlockBytes);
+  for (std::int64_t size_bytes = 0;;) {
+    std::size_t count = 0;
+    try {
+      count = call.request.body->read(buffer);
+    } catch (const base::Error& error) {
+      if (error.code() != base::ErrorCode::kDeadlineExceeded) throw;
+      throw RegistryFault(408, FaultEntry{FaultCode::kUnknown, "the body does not go on"});
+    }
+    if (count == 0) return BodyEnd::kReached;
+    size_bytes += static_cast<std::int64_t>(count);
+    if (size_bytes > limit_bytes) return BodyEnd::kTooLong;
+    sink.write(base::Bytes(buffer).first(count));
+  }
+}
+
 void require_writable(const RegistryCall& call) {
   const auto refuse = [](const std::string& why) { throw RegistryFault(FaultCode::kUnsupported, why); };
   if (call.services.policy.is_read_only) refuse("the registry is read only");
+  if (find_namespace(call)) refuse("another registry's repository is read only here");
   const auto kind = call.services.registry.find_repository(call.repository.name);
   if (kind == imagestore::RepositoryKind::kPushed) return;
   const auto& origin = call.repository.origin;
@@ -49,7 +73,7 @@ void require_writable(const RegistryCall& call) {
 
 const oci::RepositoryName* find_upstream(const RegistryCall& call) {
   const auto& origin = call.repository.origin;
-  if (!origin || !call.services.upstream.serves(origin->domain())) return nullptr;
+  if (!origin || call.repository.is_own_request || !call.services.upstream.serves(origin->domain())) return nullptr;
   const auto kind = call.services.registry.find_repository(call.repository.name);
   return kind == imagestore::RepositoryKind::kPushed ? nullptr : &*origin;
 }
@@ -64,8 +88,7 @@ oci::Digest parse_digest_parameter(std::string_view text) {
 
 std::string relative_location(const RegistryCall& call, std::string_view rest) {
   std::string location = "/v2/" + call.path_name + std::string(rest);
-  if (const std::string* ns = call.request.query.find("ns"); ns != nullptr && !ns->empty())
-    location += "?ns=" + base::percent_encode(*ns);
+  if (const auto ns = find_namespace(call)) location += "?ns=" + base::percent_encode(*ns);
   return location;
 }
 

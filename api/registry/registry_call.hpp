@@ -37,6 +37,14 @@ using EndpointFunction = void (*)(RegistryCall& call);
 void send_empty(RegistryCall& call, int status);
 void send_json(RegistryCall& call, int status, const std::string& body, std::string_view content_type);
 
+// Of ?ns=; nothing if there is none.
+std::optional<std::string> find_namespace(const RegistryCall& call);
+
+// The body as it arrives, at most `limit_bytes` of it; whether it was that much or less. A client that stops sending
+// gets 408.
+enum class BodyEnd { kReached, kTooLong };
+BodyEnd read_body(RegistryCall& call, base::Sink& sink, std::int64_t limit_bytes);
+
 // Status 405 UNSUPPORTED for a repository that is not written by its clients, and of a read-only registry.
 void require_writable(const RegistryCall& call);
 

@@ -57,11 +57,19 @@ RepositoryTarget resolve_repository(const std::string& path_name, const std::str
   if (!ns.empty()) return target_of(parse_origin(ns, path_name));
   if (const auto* prefix = find_prefix(path_name, prefixes))
     return target_of(parse_origin(prefix->host, *find_rest(path_name, prefix->prefix)));
-  if (const auto origin = imagestore::find_docker_name(path_name)) return {path_name, origin};
+  if (const auto origin = imagestore::find_docker_name(path_name)) {
+    // "docker.io/alpine" is read as "docker.io/library/alpine", unless somebody pushed to the former.
+    RepositoryTarget target = target_of(parse_origin(origin->domain(), origin->path()));
+    const bool is_other = target.name != path_name;
+    if (is_other && (purpose == Purpose::kWrite || registry.find_repository(path_name))) return {path_name, origin};
+    return target;
+  }
   const auto* otherwise = find_default(prefixes);
-  if (otherwise == nullptr || purpose == Purpose::kWrite || registry.find_repository(path_name))
-    return {path_name, std::nullopt};
-  return target_of(parse_origin(otherwise->host, path_name));
+  if (otherwise == nullptr || registry.find_repository(path_name)) return {path_name, std::nullopt};
+  RepositoryTarget target = target_of(parse_origin(otherwise->host, path_name));
+  // A name that has come from there already is not one for pushes: what is read by it would be something else.
+  if (purpose == Purpose::kWrite && !registry.find_repository(target.name)) return {path_name, std::nullopt};
+  return target;
 }
 
 }  // namespace lighterd::api::registry

@@ -25,6 +25,8 @@ struct UpstreamPrefix {
 struct RepositoryTarget {
   std::string name;                                // in the store
   std::optional<oci::RepositoryName> origin = {};  // where it comes from, if its name says so
+  // Asked for by our own cache, through a mirror that leads back here.
+  bool is_own_request = false;
 };
 
 enum class Purpose { kRead, kWrite };

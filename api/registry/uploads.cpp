@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <vector>
+#include <limits>
 
 #include "api/registry/endpoints.hpp"
 #include "api/registry/range_header.hpp"
@@ -12,8 +12,8 @@ namespace {
 
 using imagestore::Upload;
 
-constexpr std::size_t kCopyBytes = std::size_t{64} * 1024;
 constexpr std::size_t kMaxHolders = 100;
+constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 
 // "0-0" before the first byte (trap 5).
 std::string received_range(std::int64_t size_bytes) {
@@ -35,11 +35,6 @@ void send_blob_created(RegistryCall& call, const oci::Digest& digest) {
   call.response.set_header("Location", absolute_location(call, "/blobs/" + digest.to_string()));
   call.response.set_header("Docker-Content-Digest", digest.to_string());
   send_empty(call, 201);
-}
-
-void receive_body(RegistryCall& call, Upload& upload) {
-  std::vector<std::byte> buffer(kCopyBytes);
-  while (const std::size_t count = call.request.body->read(buffer)) upload.write(base::Bytes(buffer).first(count));
 }
 
 void commit(Upload& upload, const oci::Digest& digest) {
@@ -68,7 +63,7 @@ bool mount(RegistryCall& call, const oci::Digest& digest, const std::string* fro
 
 void receive_single(RegistryCall& call, const oci::Digest& digest) {
   const auto upload = call.services.uploads.start_single(call.repository.name, digest.algorithm());
-  receive_body(call, *upload);
+  read_body(call, *upload, kNoLimit);
   commit(*upload, digest);
   send_blob_created(call, digest);
 }
@@ -91,19 +86,24 @@ void check_type(const RegistryCall& call) {
   throw RegistryFault(415, FaultEntry{FaultCode::kBlobUploadInvalid, "a chunk is application/octet-stream"});
 }
 
-// Bytes go where the last ones ended, and nowhere else (security-reliability rule 48).
-void check_position(const RegistryCall& call, const Upload& upload) {
+// The bytes of the request go where the last ones ended, and nowhere else (security-reliability rule 48); as many as
+// Content-Range says, if there is one.
+void receive_chunk(RegistryCall& call, Upload& upload) {
   const std::string* header = call.request.headers.find("Content-Range");
-  if (header == nullptr) return;
-  const auto range = parse_content_range(*header);
+  if (header == nullptr) {
+    read_body(call, upload, kNoLimit);
+    return;
+  }
   const auto refuse = [&](int status, FaultCode code) {
     throw RegistryFault(status, FaultEntry{code, ""}, session_headers(call, upload.id(), upload.size_bytes()));
   };
+  const auto range = parse_content_range(*header);
   if (!range || range->first != upload.size_bytes()) refuse(416, FaultCode::kRangeInvalid);
   const std::string* length = call.request.headers.find("Content-Length");
-  if (length == nullptr) return;
-  const auto bytes = base::parse_unsigned(*length);
+  const auto bytes = length == nullptr ? std::nullopt : base::parse_unsigned(*length);
   if (bytes && static_cast<std::int64_t>(*bytes) != range->size_bytes()) refuse(400, FaultCode::kSizeInvalid);
+  const BodyEnd end = read_body(call, upload, range->size_bytes());
+  if (end == BodyEnd::kTooLong || upload.size_bytes() != range->last + 1) refuse(400, FaultCode::kSizeInvalid);
 }
 
 }  // namespace
@@ -130,8 +130,7 @@ void upload_patch(RegistryCall& call) {
   require_writable(call);
   const auto upload = open_upload(call);
   check_type(call);
-  check_position(call, *upload);
-  receive_body(call, *upload);
+  receive_chunk(call, *upload);
   send_session(call, 202, upload->id(), upload->size_bytes());
 }
 
@@ -141,8 +140,7 @@ void upload_finish(RegistryCall& call) {
   if (text == nullptr) throw RegistryFault(FaultCode::kDigestInvalid, "digest parameter missing");
   const oci::Digest digest = parse_digest_parameter(*text);
   const auto upload = open_upload(call);
-  check_position(call, *upload);
-  receive_body(call, *upload);
+  receive_chunk(call, *upload);
   commit(*upload, digest);
   send_blob_created(call, digest);
 }

@@ -275,6 +275,16 @@ def test_referrers_of_upstream(make_embedded: MakeEmbedded) -> None:
         assert answer.headers["Warning"].startswith('299 - "stale: ')
 
 
+def test_names_of_hub(hub_cache: Callable[..., EmbeddedRegistry], upstream: FaultRegistry) -> None:
+    """Whichever way an image of Hub is named, it is one."""
+    upstream.add(IMAGE, "library/hello", "1")
+    with hub_cache("--registry-upstream", "registry-1.docker.io").client() as client:
+        for name in ("docker.io/hello", "hello", "docker.io/library/hello"):
+            get_all(client, name, "1", IMAGE)
+        assert client.list_tags("docker.io/hello") == ["1"]
+        assert client.get("/v2/_catalog").json()["repositories"] == ["docker.io/library/hello"]
+
+
 def test_tags_of_upstream(make_embedded: MakeEmbedded) -> None:
     """All of them, also those that nobody asked for yet; what is cached when upstream is gone."""
     origin = make_embedded(name="origin").start()

@@ -429,10 +429,13 @@ def test_rule_36_only_this_machine_without_tls(make_embedded: Callable[..., Embe
     code, said = refused.daemon.run_in_vain()
     assert code == 1, said
     assert "0.0.0.0" in said
-    wide = make_embedded("--registry-allow-plaintext", listen="0.0.0.0:0", name="wide").start()
+    wide = make_embedded("--registry-allow-plaintext", "--registry-name", "Registry.example", listen="0.0.0.0:0",
+                         name="wide").start()
     port = int(wide.host.rpartition(":")[2])
     with RegistryHttp(f"127.0.0.1:{port}") as http:
-        http.get("/v2/", {"Host": "registry.example"}).expect(200)
+        http.get("/v2/", {"Host": f"registry.example:{port}"}).expect(200)
+        # A page of another site that has its name lead here.
+        http.get("/v2/", {"Host": f"evil.example:{port}"}).expect(403)
     wide.stop()
 
 

@@ -34,14 +34,23 @@ TEST(RegistryFlagsTest, UpstreamsComeInFourForms) {
   EXPECT_EQ(registry.policy.prefixes[1].host, "docker.io");
 }
 
+TEST(RegistryFlagsTest, HubHasOneNameHere) {
+  RegistryConfig config;
+  add_upstream("registry-1.docker.io", config);
+  add_upstream("hub=index.docker.io", config);
+  EXPECT_EQ(config.upstream.hosts, (std::vector<std::string>{"docker.io", "docker.io"}));
+  EXPECT_EQ(config.policy.prefixes.front().host, "docker.io");
+}
+
 TEST(RegistryFlagsTest, RetentionIsCountAndAge) {
   const auto rule = parse_retention_rule("team/ci:keep=10,age=30d");
   EXPECT_EQ(rule.prefix, "team/ci");
   EXPECT_EQ(rule.keep_tags, 10U);
   EXPECT_EQ(rule.max_tag_age, std::chrono::hours(30 * 24));
   EXPECT_EQ(parse_retention_rule(":age=12h").prefix, "");
-  for (const char* wrong : {"team", "team:", "team:keep", "team:keep=0", "team:keep=-1", "team:size=1", "Team:keep=1",
-                            "team:age=30", "team:age=1y", "team:keep=1,"})
+  for (const char* wrong :
+       {"team", "team:", "team:keep", "team:keep=0", "team:keep=-1", "team:size=1", "Team:keep=1", "team:age=30",
+        "team:age=1y", "team:keep=1,", "team:age=500ms", "team:age=0s", "team:keep=9223372036854775808"})
     EXPECT_THROW(parse_retention_rule(wrong), base::Error) << wrong;
 }
 
@@ -80,13 +89,21 @@ INSTANTIATE_TEST_SUITE_P(
     , RefusedRegistryFlagsTest,
     testing::Values(
         RefusedCase{"WithoutListen", {"--registry-read-only"}, "--registry-listen"},
-        RefusedCase{"CertificateAlone", {"--registry-listen", ":1", "--registry-tls-cert", "a"}, "--registry-tls-key"},
+        RefusedCase{"CertificateAlone", {"--registry-listen", ":1", "--registry-tls-cert", "/dev/null"}, "--registry-tls-key"},
         RefusedCase{"TwoSchemes",
-                    {"--registry-listen", ":1", "--registry-htpasswd", "a", "--registry-token-realm", "https://b/"},
+                    {"--registry-listen", ":1", "--registry-htpasswd", "/dev/null", "--registry-token-realm", "https://b/"},
                     "exclude each other"},
         RefusedCase{"HalfOfTokens",
                     {"--registry-listen", ":1", "--registry-token-realm", "https://b/"},
                     "--registry-token-realm"},
+        RefusedCase{"OtherHalfOfTokens",
+                    {"--registry-listen", ":1", "--registry-token-service", "a", "--registry-token-issuer", "b"},
+                    "need each other"},
+        RefusedCase{"EmptyPasswordFile", {"--registry-listen", ":1", "--registry-htpasswd", ""}, "--registry-htpasswd"},
+        RefusedCase{"EmptyTokenRealm", {"--registry-listen", ":1", "--registry-token-realm", ""}, "must not be empty"},
+        RefusedCase{"TwoRulesOfOnePrefix",
+                    {"--registry-listen", ":1", "--registry-retention", "a:keep=1", "--registry-retention", "a:age=1d"},
+                    "two rules"},
         RefusedCase{"AnonymousPullOfAnOpenOne",
                     {"--registry-listen", ":1", "--registry-anonymous-pull"},
                     "--registry-htpasswd"},
