@@ -59,7 +59,7 @@ std::optional<PeerCredentials> credentials_of(int fd) {
 
 struct Server::State {
   State(ServerOptions options, Dispatch dispatch, base::Logger& logger)
-      : context(options, std::move(dispatch), logger), wakeup(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+      : context(std::move(options), std::move(dispatch), logger), wakeup(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
     if (!wakeup) throw base::errno_error(errno, "eventfd");
   }
 
@@ -138,7 +138,7 @@ bool Server::State::back_off(int error) {
 }
 
 Server::Server(ServerOptions options, Dispatch dispatch, base::Logger& logger)
-    : state_(std::make_unique<State>(options, std::move(dispatch), logger)) {}
+    : state_(std::make_unique<State>(std::move(options), std::move(dispatch), logger)) {}
 
 Server::~Server() {
   stop(milliseconds(0));

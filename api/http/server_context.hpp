@@ -41,7 +41,10 @@ class ConnectionCounter {
 
 struct ServerContext {
   ServerContext(ServerOptions options_in, Dispatch dispatch_in, base::Logger& logger_in)
-      : options(options_in), dispatch(std::move(dispatch_in)), logger(logger_in), workers(options_in.max_workers) {}
+      : options(std::move(options_in)),
+        dispatch(std::move(dispatch_in)),
+        logger(logger_in),
+        workers(options.max_workers) {}
 
   const ServerOptions options;
   const Dispatch dispatch;

@@ -89,10 +89,12 @@ INSTANTIATE_TEST_SUITE_P(
     , RefusedRegistryFlagsTest,
     testing::Values(
         RefusedCase{"WithoutListen", {"--registry-read-only"}, "--registry-listen"},
-        RefusedCase{"CertificateAlone", {"--registry-listen", ":1", "--registry-tls-cert", "/dev/null"}, "--registry-tls-key"},
-        RefusedCase{"TwoSchemes",
-                    {"--registry-listen", ":1", "--registry-htpasswd", "/dev/null", "--registry-token-realm", "https://b/"},
-                    "exclude each other"},
+        RefusedCase{
+            "CertificateAlone", {"--registry-listen", ":1", "--registry-tls-cert", "/dev/null"}, "--registry-tls-key"},
+        RefusedCase{
+            "TwoSchemes",
+            {"--registry-listen", ":1", "--registry-htpasswd", "/dev/null", "--registry-token-realm", "https://b/"},
+            "exclude each other"},
         RefusedCase{"HalfOfTokens",
                     {"--registry-listen", ":1", "--registry-token-realm", "https://b/"},
                     "--registry-token-realm"},
