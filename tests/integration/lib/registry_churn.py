@@ -66,11 +66,11 @@ class Client:
 
     def _make(self, number: int) -> Artifact:
         images = [each for each in self.account.manifests.values() if each.blobs]
+        name = f"{self.account.repository} {self.account.label}{number}"
         if number % 16 == 15 and len(images) > 1:
-            return make_index(self._random.sample(images, 2), image_format="oci", annotations={"number": f"{self.account.label}{number}"})
+            return make_index(self._random.sample(images, 2), image_format="oci", annotations={"number": name})
         own = Blob.of(self._random.randbytes(self._random.randrange(1, 4096)), LAYER)
-        config = Blob.of(to_json({"architecture": "amd64", "os": "linux", "name": f"{self.account.repository} {self.account.label}{number}",
-                                  "rootfs": {"type": "layers", "diff_ids": []}}), CONFIG)
+        config = Blob.of(to_json({"architecture": "amd64", "os": "linux", "name": name, "rootfs": {"type": "layers", "diff_ids": []}}), CONFIG)
         return image_from_blobs([config, own, *self._random.sample(SHARED, 2)], image_format="oci")
 
     def _push(self, artifact: Artifact) -> None:
