@@ -70,7 +70,8 @@ class Client:
         if number % 16 == 15 and len(images) > 1:
             return make_index(self._random.sample(images, 2), image_format="oci", annotations={"number": name})
         own = Blob.of(self._random.randbytes(self._random.randrange(1, 4096)), LAYER)
-        config = Blob.of(to_json({"architecture": "amd64", "os": "linux", "name": name, "rootfs": {"type": "layers", "diff_ids": []}}), CONFIG)
+        config = Blob.of(to_json({"architecture": "amd64", "os": "linux", "name": name,
+                                  "rootfs": {"type": "layers", "diff_ids": []}}), CONFIG)
         return image_from_blobs([config, own, *self._random.sample(SHARED, 2)], image_format="oci")
 
     def _push(self, artifact: Artifact) -> None:
