@@ -21,8 +21,10 @@ from lib.wait import wait_until
 
 LAYER = MEDIA_TYPES["oci"]["gzip"]
 CONFIG = MEDIA_TYPES["oci"]["config"]
-CONTESTED = [make_oci_image(f"contested {number}") for number in range(4)]
-SHARED = [layer for image in CONTESTED for layer in image.layers]
+# The layers of the first images are in whatever is pushed, those of the others come and go with them.
+CONTESTED = [make_oci_image(f"contested {number}") for number in range(6)]
+SHARED = [layer for image in CONTESTED[:4] for layer in image.layers]
+LOOSE = [blob for image in CONTESTED for blob in image.blobs if blob not in SHARED]
 TAGS = 24
 ATTEMPTS = 20
 
@@ -38,7 +40,7 @@ class Account:
     deleted: set[str] = dataclasses.field(default_factory=set)
     pushes: int = 0
     deletes: int = 0
-    repeated: int = 0  # pushes whose blobs had gone before their manifest came
+    repeated: int = 0  # manifests that came when their blobs had gone
 
     def forget(self, digest: str) -> None:
         self.deleted.add(digest)
@@ -149,9 +151,10 @@ class Rival(Client):
                 self._push_blob(blob)
             answer = self._http.put_manifest(repository, f"both-{number}", image.manifest)
             assert answer.status == 201 or set(answer.expect(400).codes) == {"MANIFEST_BLOB_UNKNOWN"}, answer.body
+            self.account.repeated += answer.status == 400
         else:
             assert self._http.delete(manifest_at(repository, image.digest)).status in (202, 404)
-        answer = self._http.delete(blob_at(repository, self._random.choice(SHARED).digest))
+        answer = self._http.delete(blob_at(repository, self._random.choice([*SHARED, *LOOSE]).digest))
         assert answer.status in (202, 404) or answer.expect(405).codes == ["DENIED"]
 
 
@@ -178,7 +181,7 @@ class DockerFace:
         self._http = RegistryHttp(host)
 
     def run_one(self, number: int) -> None:
-        image = CONTESTED[number // 3 % len(CONTESTED)]
+        image = CONTESTED[-1 - number // 3 % len(CONTESTED)]
         if number % 3 == 2:
             name = self._pull(image)
         else:
@@ -193,7 +196,7 @@ class DockerFace:
 
     def load_and_prune(self, number: int) -> None:
         """Without a name: gone with the next prune, while others are loaded and pulled."""
-        load_well(self._api, oci_archive(CONTESTED[number % len(CONTESTED)], None))
+        load_well(self._api, oci_archive(CONTESTED[-1 - number % len(CONTESTED)], None))
         self.prune("true")
 
     def prune(self, dangling: str) -> None:
