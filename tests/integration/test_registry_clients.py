@@ -207,6 +207,22 @@ def test_docker_with_debians_dockerd(face: Face, dockerd: Dockerd, folder: Path,
     cli.ok("rmi", "-f", identity)
 
 
+@pytest.mark.skipif(ADDRESS == LOOPBACK, reason="loopback is never verified, and the machine has no other address")
+@pytest.mark.parametrize("face", [start_tls], ids=["tls"], indirect=True)
+def test_debians_dockerd_verifies_what_is_not_loopback(face: Face, dockerd: Dockerd, folder: Path, repository: str) -> None:
+    """certs.d of dockerd is the machine's, so the authority is told to it as one of the system's."""
+    name = f"{face.host}/{repository}:1"
+    trusting = Dockerd(folder / "trusting", env={"SSL_CERT_FILE": str(face.authority)})
+    try:
+        load_well(trusting.api, docker_archive((IMAGE, ["clients:1"])))
+        cli = DockerCli(trusting.host, folder / "docker-config")
+        identity = cli.json("image", "inspect", "clients:1")[0]["Id"]
+        assert push_and_pull(cli, name) == identity
+    finally:
+        trusting.stop()
+    assert "x509" in DockerCli(dockerd.host, folder / "docker-config").fails("pull", name)
+
+
 # ---- artifacts by curl ----------------------------------------------------------------------------------------------
 
 class Curl:

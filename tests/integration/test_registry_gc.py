@@ -36,7 +36,7 @@ def wait_for_blobs(registry: EmbeddedRegistry, wanted: set[str]) -> None:
 
 def test_pushes_and_deletes_while_it_collects(start: Callable[..., EmbeddedRegistry]) -> None:
     registry = start()
-    accounts = churn(registry.host, PUSHES, CLIENTS)
+    accounts = churn(registry.host, PUSHES, CLIENTS, registry.daemon.api)
     assert sum(account.pushes for account in accounts) == PUSHES, describe(accounts)
     with registry.client() as http:
         for account in accounts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,14 +11,17 @@ from pathlib import Path
 import pytest
 
 from image_maker import Blob, edit_manifest
+from lib.daemon import Daemon
 from lib.docker_cli import DockerCli
-from lib.docker_registry import PASSWORD, USER, make_htpasswd_auth
+from lib.docker_registry import PASSWORD, USER, DockerRegistry, make_htpasswd_auth
+from lib.dockerd import Dockerd
 from lib.embedded_registry import EmbeddedRegistry
 from lib.engine_archives import docker_archive, load_well
-from lib.registry_content import make_oci_image
+from lib.fault_registry import FaultRegistry
+from lib.registry_content import OCI_MANIFEST, make_oci_image
 from lib.registry_http import OCTETS, Answer, RegistryHttp, blob_at, manifest_at, referrers, uploads, with_digest
 from lib.samples import make_small_image, random_bytes
-from lib.storage_clients import run
+from lib.storage_clients import Storage, run
 from lib.token_server import TokenServer
 
 IMAGE = make_oci_image("logins")
@@ -90,6 +94,8 @@ Call = Callable[[RegistryHttp, str], Answer]
 PULL, PUSH, DELETE, CATALOG = "pull", "push", "delete", "catalog"
 # What each takes, and how it is sent.
 REQUESTS: dict[str, tuple[set[str], Call]] = {
+    "base": (set(), lambda http, _: http.get("/v2/")),
+    "base head": (set(), lambda http, _: http.head("/v2/")),
     "manifest": ({PULL}, lambda http, _: http.get_manifest(HERE, "1")),
     "manifest head": ({PULL}, lambda http, _: http.head(manifest_at(HERE, IMAGE.digest))),
     "manifest put": ({PULL, PUSH}, lambda http, _: http.put_manifest(HERE, "2", IMAGE.manifest)),
@@ -102,6 +108,8 @@ REQUESTS: dict[str, tuple[set[str], Call]] = {
     "upload": ({PULL, PUSH}, lambda http, _: http.post(uploads(HERE))),
     "upload whole": ({PULL, PUSH}, lambda http, _: http.post(with_digest(uploads(HERE), BLOB.digest), DATA,
                                                            {"Content-Type": OCTETS})),
+    "upload status": ({PULL}, lambda http, location: http.get(location)),
+    "upload status head": ({PULL}, lambda http, location: http.head(location)),
     "chunk": ({PULL, PUSH}, lambda http, location: http.patch(location, DATA)),
     "commit": ({PULL, PUSH}, lambda http, location: http.commit(location, BLOB.digest, DATA)),
     "cancel": ({PUSH}, lambda http, location: http.delete(location)),
@@ -135,7 +143,7 @@ def test_what_a_token_is_good_for(with_tokens: EmbeddedRegistry, token_server: T
         assert answer.status == 401, (name, answer.status)
         assert "head" in name or answer.codes == ["UNAUTHORIZED"] or answer.codes == ["DENIED"], answer.body
         challenge = answer.headers["WWW-Authenticate"]
-        assert challenge.startswith("Bearer realm=") and 'scope="' in challenge
+        assert challenge.startswith("Bearer realm=") and ('scope="' in challenge) == bool(needed)
         assert ('error="insufficient_scope"' in challenge) == (granted is not None)
 
 
@@ -144,8 +152,9 @@ def test_a_token_for_another_repository_is_good_for_nothing(with_tokens: Embedde
     everything = {"Authorization": f"Bearer {token_server.make_token(USER, scopes_of(ROLES['all']))}"}
     elsewhere = {"Authorization": f"Bearer {token_server.make_token(USER, scopes_of(ROLES['all'] - {CATALOG}, ELSEWHERE))}"}
     actor = Actor(with_tokens, everything)
-    for name in REQUESTS:
-        assert actor.act(name, elsewhere).status == 401, name
+    for name, (needed, _) in REQUESTS.items():
+        status = actor.act(name, elsewhere).status
+        assert status == 401 if needed else status == 200, name
 
 
 def test_a_mount_takes_the_right_to_pull_there(with_tokens: EmbeddedRegistry, token_server: TokenServer) -> None:
@@ -166,6 +175,24 @@ def test_a_mount_takes_the_right_to_pull_there(with_tokens: EmbeddedRegistry, to
     with client(push_here, f"repository:{ELSEWHERE}:pull") as http:
         http.post(f"{uploads(HERE)}?mount={own.digest}").expect(201)
         http.post(f"{uploads(HERE)}?mount={own.digest}&from={ELSEWHERE}").expect(201)
+
+
+def test_a_mount_from_nowhere_is_one_without_a_source(with_tokens: EmbeddedRegistry, token_server: TokenServer) -> None:
+    own = Blob.of(b"of elsewhere, and mounted from nowhere")
+    source = "&from="
+
+    def client(*scopes: str) -> RegistryHttp:
+        return with_tokens.client({"Authorization": f"Bearer {token_server.make_token(USER, list(scopes))}"})
+
+    push_here, push_there = f"repository:{HERE}:pull,push", f"repository:{ELSEWHERE}:pull,push"
+    with client(push_there) as http:
+        http.push_blob(ELSEWHERE, own)
+    with client(push_here) as http:
+        http.delete(http.post(f"{uploads(HERE)}?mount={own.digest}{source}").expect(202).location).expect(204)
+        http.head(blob_at(HERE, own.digest)).expect(404)
+    with client(push_here, f"repository:{ELSEWHERE}:pull") as http:
+        http.post(f"{uploads(HERE)}?mount={own.digest}{source}").expect(201)
+        assert http.get(blob_at(HERE, own.digest)).expect(200).body == own.read()
 
 
 def test_a_token_names_the_classes_that_may_be_pushed(with_tokens: EmbeddedRegistry, token_server: TokenServer) -> None:
@@ -204,6 +231,147 @@ def test_readers_without_a_name(for_readers: EmbeddedRegistry) -> None:
     for name, (needed, _) in REQUESTS.items():
         assert (actor.act(name, {}).status < 300) == (needed == {PULL}), name
         assert actor.act(name, basic(USER, "wrong")).status == 401, name
+
+
+# ---- names that lead elsewhere --------------------------------------------------------------------------------------
+
+OPEN, SECRET = "app", "secret.example"  # ?ns=secret.example makes secret.example/app of app
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """A registry with tokens that has pushed, pulled and cached repositories, with IMAGE in each as "1"."""
+
+    registry: EmbeddedRegistry
+    tokens: TokenServer
+    upstream: FaultRegistry
+    pulled: str  # the registry's host, as names have it
+
+    def client(self, *names: str, actions: str = "pull") -> RegistryHttp:
+        scopes = [f"repository:{name}:{actions}" for name in names]
+        return self.registry.client({"Authorization": f"Bearer {self.tokens.make_token(USER, scopes)}"})
+
+    @property
+    def cached(self) -> str:
+        return self.upstream.host.replace(":", "_")
+
+
+@pytest.fixture(scope="module")
+def site(binary: Path, tmp_path_factory: pytest.TempPathFactory, token_server: TokenServer,
+         registry: DockerRegistry) -> Iterator[Site]:
+    auth = token_server.registry_auth()["token"]
+    upstream = FaultRegistry()
+    for repository in ("cached/app", "first/app", "hinted/app", "prefixed/app", "default/app", "both/app", "site/both/app"):
+        upstream.add(IMAGE, repository, "1")
+    name = registry.add(IMAGE, "pulled/app", "1")
+    made = start(binary, tmp_path_factory.mktemp("site"), "--registry-token-realm", auth["realm"],
+                 "--registry-token-service", auth["service"], "--registry-token-issuer", auth["issuer"],
+                 "--registry-token-key", auth["rootcertbundle"], "--registry-upstream", upstream.host,
+                 "--registry-upstream", f"site={upstream.host}", "--registry-upstream", f"={upstream.host}")
+    for embedded in made:
+        embedded.daemon.api.pull_well(name)
+        site = Site(embedded, token_server, upstream, name.partition("/")[0].replace(":", "_"))
+        with site.client(OPEN, f"{SECRET}/{OPEN}", actions="pull,push") as http:
+            http.push(f"{SECRET}/{OPEN}", IMAGE, "1")
+            http.push(OPEN, CARRIED, "1")
+        yield site
+    upstream.stop()
+
+
+# Path, ns, and the names whose pull it takes; {cached} and {pulled} are hosts as names have them, {upstream} and {host} as
+# ns has them.
+PLACES: dict[str, tuple[str, str, tuple[str, ...]]] = {
+    "pushed": (f"{SECRET}/{OPEN}", "", (f"{SECRET}/{OPEN}",)),
+    "pushed by ns": (OPEN, SECRET, (OPEN, f"{SECRET}/{OPEN}")),
+    "pulled": ("{pulled}/pulled/app", "", ("{pulled}/pulled/app",)),
+    "pulled by ns": ("pulled/app", "{host}", ("pulled/app", "{pulled}/pulled/app")),
+    "cached": ("{cached}/cached/app", "", ("{cached}/cached/app",)),
+    "cached by ns": ("hinted/app", "{upstream}", ("hinted/app", "{cached}/hinted/app")),
+    "cached by prefix": ("site/prefixed/app", "", ("site/prefixed/app",)),
+    "cached by default": ("default/app", "", ("default/app",)),
+    "prefix and ns": ("site/both/app", "{upstream}", ("site/both/app", "{cached}/site/both/app")),
+}
+
+
+def make_place(site: Site, name: str) -> tuple[str, str, list[str]]:
+    path, ns, needed = PLACES[name]
+    hosts = {"pulled": site.pulled, "cached": site.cached, "upstream": site.upstream.host,
+             "host": site.pulled.replace("_", ":")}
+    query = f"?ns={ns.format(**hosts)}" if ns else ""
+    return path.format(**hosts), query, [each.format(**hosts) for each in needed]
+
+
+def reads(path: str, query: str) -> list[tuple[str, str]]:
+    found = [("GET", manifest_at(path, "1")), ("HEAD", manifest_at(path, IMAGE.digest)), ("GET", referrers(path, IMAGE.digest)),
+             ("GET", f"/v2/{path}/tags/list"), *((method, blob_at(path, IMAGE.config.digest)) for method in ("HEAD", "GET"))]
+    return [(method, target + query) for method, target in found]
+
+
+def writes(path: str, query: str) -> list[tuple[str, str]]:
+    found = [("PUT", manifest_at(path, "2")), ("DELETE", manifest_at(path, "1")), ("DELETE", manifest_at(path, IMAGE.digest)),
+             ("DELETE", blob_at(path, IMAGE.config.digest)), ("POST", uploads(path))]
+    return [(method, target + query) for method, target in found]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_what_it_takes_to_read_there(site: Site, place: str) -> None:
+    """The name in the path, and with ns the name that is read as well; of neither is anything told to others."""
+    path, query, needed = make_place(site, place)
+    before = len(site.upstream.requests)
+    subsets = [needed[:count] for count in range(len(needed))] + ([needed[1:]] if len(needed) > 1 else [])
+    for granted in [*subsets, ["another/app"]]:
+        with site.client(*granted, actions="pull,push,delete") as http:
+            for method, target in [*reads(path, query), *writes(path, query)]:
+                answer = http.request(method, target, {"Content-Type": OCI_MANIFEST})
+                assert answer.status == 401 or (query and (method, target) not in reads(path, query) and answer.status == 405), \
+                    (granted, method, target, answer.status, answer.body)
+                assert answer.status == 405 or 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
+        with site.client(*granted) as http:
+            challenge = http.get(manifest_at(path, "1") + query).expect(401).headers["WWW-Authenticate"]
+            for name in needed:
+                assert f"repository:{name}:pull" in challenge
+    assert len(site.upstream.requests) == before, "somebody without permission had upstream asked"
+    with site.client(*needed) as http:
+        for method, target in reads(path, query):
+            http.request(method, target).expect(200)
+        assert http.get(manifest_at(path, "1") + query).body == IMAGE.manifest.read()
+        assert http.get(blob_at(path, IMAGE.config.digest) + query).body == IMAGE.config.read()
+
+
+@pytest.mark.parametrize("place", [name for name, (_, ns, _) in PLACES.items() if ns])
+def test_nothing_is_written_by_ns(site: Site, place: str) -> None:
+    path, query, needed = make_place(site, place)
+    with site.client(*needed) as reader, site.client(*needed, actions="*") as http:
+        before = reader.get(manifest_at(path, "1") + query).expect(200).body
+        for method, target in writes(path, query):
+            body = IMAGE.manifest.read() if method == "PUT" else None
+            http.request(method, target, {"Content-Type": OCI_MANIFEST}, body).expect(405, "UNSUPPORTED")
+        session = http.start_upload(OPEN) if path == OPEN else ""
+        for method, target in (("PATCH", session), ("PUT", with_digest(session, BLOB.digest)), ("DELETE", session)):
+            if session:
+                joined = f"{target}{'&' if '?' in target else '?'}{query[1:]}"
+                http.request(method, joined, {"Content-Type": OCTETS}, DATA).expect(405, "UNSUPPORTED")
+        if session:
+            http.delete(session).expect(204)
+        assert reader.get(manifest_at(path, "1") + query).expect(200).body == before
+
+
+@pytest.mark.parametrize("kind", ["pulled", "cached"])
+def test_a_mount_takes_the_right_to_pull_what_is_not_pushed(site: Site, kind: str) -> None:
+    source, _, _ = make_place(site, kind)
+    digest = IMAGE.layers[0].digest
+    with site.client(source) as http:
+        http.get(manifest_at(source, "1")).expect(200)
+        http.get(blob_at(source, digest)).expect(200)
+    target = f"mounts/{kind}"
+    with site.client(target, actions="pull,push") as http:
+        http.post(f"{uploads(target)}?mount={digest}&from={source}").expect(401)
+        http.delete(http.post(f"{uploads(target)}?mount={digest}").expect(202).location).expect(204)
+        http.head(blob_at(target, digest)).expect(404)
+    token = site.tokens.make_token(USER, [f"repository:{target}:pull,push", f"repository:{source}:pull"])
+    with site.registry.client({"Authorization": f"Bearer {token}"}) as http:
+        http.post(f"{uploads(target)}?mount={digest}&from={source}").expect(201)
+        http.head(blob_at(target, digest)).expect(200)
 
 
 def test_a_password_that_changes(make_embedded: Callable[..., EmbeddedRegistry], folder: Path) -> None:
@@ -265,3 +433,44 @@ def test_deletes_by_skopeo(guarded: EmbeddedRegistry, registry: object, reposito
     run("skopeo", "delete", "--tls-verify=false", "--creds", credentials, target)
     with pytest.raises(AssertionError, match="manifest unknown"):
         run("skopeo", "inspect", "--tls-verify=false", "--creds", credentials, target)
+
+
+# ---- pulls without a login ------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def readable(for_readers: EmbeddedRegistry, repository: str) -> str:
+    """An image that everybody may pull."""
+    with for_readers.client(basic(USER, PASSWORD)) as http:
+        http.push(repository, CARRIED, "1")
+    return f"{for_readers.host}/{repository}:1"
+
+
+def test_skopeo_pulls_without_a_login(readable: str, folder: Path) -> None:
+    run("skopeo", "--insecure-policy", "copy", "--src-tls-verify=false", f"docker://{readable}", f"dir:{folder}/copied")
+    assert (folder / "copied" / "manifest.json").read_bytes() == CARRIED.manifest.read()
+    with pytest.raises(AssertionError, match="(?i)unauthorized|authentication"):
+        run("skopeo", "delete", "--tls-verify=false", f"docker://{readable}")
+
+
+def test_podman_pulls_without_a_login(readable: str, folder: Path) -> None:
+    storage = Storage(folder / "storage")
+    storage.podman("pull", "-q", "--tls-verify=false", readable)
+    [shown] = json.loads(storage.podman("image", "inspect", readable))
+    assert shown["Labels"]["seed"] == "logins"
+
+
+def test_docker_pulls_without_a_login_through_a_lighterd(readable: str, daemon: Daemon, cli: DockerCli) -> None:
+    cli.ok("pull", readable)
+    assert cli.json("image", "inspect", readable)[0]["Config"]["Labels"]["seed"] == "logins"
+    other = f"{readable.rpartition(':')[0]}/other:1"
+    cli.ok("tag", readable, other)
+    assert "no basic auth credentials" in cli.fails("push", other)
+
+
+def test_debians_dockerd_wants_a_login_for_every_pull(readable: str, dockerd: Dockerd, folder: Path) -> None:
+    """It asks /v2/ first, takes the Basic challenge there as one for all, and has nothing to answer."""
+    cli = DockerCli(dockerd.host, folder / "docker-config")
+    assert "no basic auth credentials" in cli.fails("pull", readable)
+    cli.log_in(readable.partition("/")[0], USER, PASSWORD)
+    cli.ok("pull", readable)
+    cli.ok("rmi", readable)

@@ -21,7 +21,7 @@ from lib.fault_registry import FaultRegistry, Reply
 from lib.operations import image_id
 from lib.process import Process, find_program
 from lib.registry_content import describe_referrer, make_signature
-from lib.registry_http import RegistryHttp, blob_at, manifest_at, referrers
+from lib.registry_http import RegistryHttp, blob_at, manifest_at, referrers, uploads
 from lib.samples import make_platforms, make_small_image, random_bytes
 from lib.storage_clients import Storage, run
 from lib.wait import wait_until
@@ -107,6 +107,65 @@ def test_names_of_an_upstream(make_embedded: MakeEmbedded, upstream: FaultRegist
             assert client.get(target).expect(200).body == blob.read()
         assert client.list_tags(f"{local}/team/app") == ["1"]
     assert count_content(upstream) == 2 + len(list(all_blobs(IMAGE)))
+
+
+@pytest.mark.parametrize("by", ["", "hub=", "="], ids=["alone", "prefix", "default"])
+def test_names_of_hub_are_one(make_embedded: MakeEmbedded, upstream: FaultRegistry, folder: Path, by: str) -> None:
+    """The operator may know it by the name of its machine."""
+    upstream.add(IMAGE, "library/app", "1")
+    certs = write_hosts(folder / "certs.d", "docker.io", f"http://{upstream.host}")
+    cache = make_embedded("--registry-upstream", f"{by}registry-1.docker.io", "--certs-dir", str(certs)).start()
+    paths = ["docker.io/library/app", "docker.io/app", *{"": [], "hub=": ["hub/library/app", "hub/app"], "=": ["library/app", "app"]}[by]]
+    with cache.client() as client:
+        for path in paths:
+            get_all(client, path, "1", IMAGE)
+            assert client.list_tags(path) == ["1"]
+        for host in ("docker.io", "registry-1.docker.io", "index.docker.io"):
+            for path in ("library/app", "app"):
+                answer = client.get(f"{manifest_at(path, '1')}?ns={host}").expect(200)
+                assert answer.body == IMAGE.manifest.read()
+        assert client.get("/v2/_catalog").json()["repositories"] == ["docker.io/library/app"]
+    cache.stop()
+
+
+def test_pushes_beside_what_is_cached(hub_cache: Callable[..., EmbeddedRegistry], upstream: FaultRegistry) -> None:
+    upstream.add(IMAGE, "library/app", "1")
+    own = make_small_image("beside what is cached")
+    cache = hub_cache()
+    with cache.client() as client:
+        get_all(client, "library/app", "1", IMAGE)
+        for path in ("library/app", "docker.io/library/app", "app"):
+            for method, target in (("PUT", manifest_at(path, "1")), ("PUT", manifest_at(path, IMAGE.digest)),
+                                   ("DELETE", manifest_at(path, "1")), ("DELETE", manifest_at(path, IMAGE.digest)),
+                                   ("DELETE", blob_at(path, IMAGE.config.digest)), ("POST", uploads(path)),
+                                   ("POST", f"{uploads(path)}?mount={IMAGE.config.digest}&from=library/app")):
+                body = IMAGE.manifest.read() if method == "PUT" else b""
+                client.request(method, target, {"Content-Type": IMAGE.manifest.media_type}, body).expect(405, "UNSUPPORTED")
+        get_all(client, "library/app", "1", IMAGE)
+        before = len(upstream.requests)
+        for blob in (*own.blobs, *IMAGE.blobs):
+            client.head(blob_at("team/new", blob.digest)).expect(404)
+        push_in_parts(client, "team/new", own)
+        assert len(upstream.requests) == before
+        get_all(client, "team/new", "1", own)
+        assert client.list_tags("team/new") == ["1"]
+        assert len(upstream.requests) == before, "upstream is asked for what was pushed here"
+        client.delete(manifest_at("team/new", own.digest)).expect(202)
+    cache.stop()
+
+
+def push_in_parts(client: RegistryHttp, repository: str, artifact: Artifact) -> None:
+    """Everything that can be done with a session, to a repository of which nothing is there before."""
+    client.delete(client.start_upload(repository)).expect(204)
+    for blob in artifact.blobs:
+        data = blob.read()
+        location = client.start_upload(repository)
+        assert client.get(location).expect(204).headers["Range"] == "0-0"
+        location = client.patch(location, data[:100], 0).expect(202).location
+        for answer in (client.get(location), client.head(location)):
+            assert answer.expect(204).headers["Range"] == "0-99"
+        client.commit(location, blob.digest, data[100:]).expect(201)
+    client.put_manifest(repository, "1", artifact.manifest).expect(201)
 
 
 def test_a_hub_that_is_killed(hub_cache: Callable[..., EmbeddedRegistry],
@@ -273,16 +332,6 @@ def test_referrers_of_upstream(make_embedded: MakeEmbedded) -> None:
         answer = client.get(referrers(repository, IMAGE.digest)).expect(200)
         assert answer.json()["manifests"] == [describe_referrer(signature)]
         assert answer.headers["Warning"].startswith('299 - "stale: ')
-
-
-def test_names_of_hub(hub_cache: Callable[..., EmbeddedRegistry], upstream: FaultRegistry) -> None:
-    """Whichever way an image of Hub is named, it is one."""
-    upstream.add(IMAGE, "library/hello", "1")
-    with hub_cache("--registry-upstream", "registry-1.docker.io").client() as client:
-        for name in ("docker.io/hello", "hello", "docker.io/library/hello"):
-            get_all(client, name, "1", IMAGE)
-        assert client.list_tags("docker.io/hello") == ["1"]
-        assert client.get("/v2/_catalog").json()["repositories"] == ["docker.io/library/hello"]
 
 
 def test_tags_of_upstream(make_embedded: MakeEmbedded) -> None:

@@ -361,13 +361,18 @@ PATHS = ["/v2/..%2f..%2f/manifests/1", "/v2/%2e%2e/%2e%2e/etc/passwd", "/v2/a%00
          "/v2/a/tags/list%00", "/v2/a%2ftags%2flist", "/v2/a;b/tags/list", "/v2/~/tags/list"]
 
 
+def list_repositories(http: RegistryHttp) -> list[str]:
+    return sum(http.walk("/v2/_catalog", "repositories"), [])
+
+
 @pytest.mark.parametrize("path", PATHS)
 def test_rule_45_names_are_no_paths(http: RegistryHttp, path: str) -> None:
+    before = list_repositories(http)
     for method in ("GET", "HEAD", "PUT", "PATCH", "POST", "DELETE"):
         answer = http.request(method, path, {"Content-Type": OCI_MANIFEST}, IMAGE.manifest.read() if method[0] == "P" else None)
         assert answer.status in (400, 404, 405), (method, answer.status)
         assert b"root:" not in answer.body and b"SQLite" not in answer.body
-    assert sum(http.walk("/v2/_catalog?last=~", "repositories"), []) == []
+    assert list_repositories(http) == before
 
 
 def test_rule_45_raw_bytes_in_names(http: RegistryHttp) -> None:
@@ -414,6 +419,26 @@ def test_rule_48_chunks_that_overlap(http: RegistryHttp, repository: str) -> Non
     for begin in (0, 1, 500, 999, 1001, 2**31, 2**40):
         http.patch(location, DATA[begin:begin + 100] or DATA[:100], begin).expect(416, "RANGE_INVALID")
     http.commit(location, BLOB.digest, DATA[1000:], 1000).expect(201)
+    assert http.get(blob_at(repository, BLOB.digest)).expect(200).body == DATA
+
+
+@pytest.mark.parametrize("has_length", [True, False], ids=["length", "chunked"])
+@pytest.mark.parametrize("claimed", [1, 999, 1001, 2000, 2**31])
+def test_rule_48_chunks_of_another_size_than_they_say(http: RegistryHttp, repository: str, claimed: int,
+                                                      has_length: bool) -> None:
+    """Of their bytes as many are kept as the session says then, and it goes on."""
+    location = http.patch(http.start_upload(repository), DATA[:1000], 0).expect(202).location
+    at = 1000
+    for method in ("PATCH", "PUT"):
+        target = location if method == "PATCH" else with_digest(location, BLOB.digest)
+        body = DATA[at:at + 1000]
+        headers = {"Content-Type": "application/octet-stream", "Content-Range": f"{at}-{at + claimed - 1}"}
+        answer = http.request(method, target, headers, body if has_length else iter([body[:400], body[400:]]))
+        answer.expect(400, "SIZE_INVALID")
+        end = int(http.get(location).expect(204).headers["Range"].removeprefix("0-")) + 1
+        assert at <= end <= at + 1000
+        at = end
+    http.commit(location, BLOB.digest, DATA[at:], at).expect(201)
     assert http.get(blob_at(repository, BLOB.digest)).expect(200).body == DATA
 
 

@@ -22,7 +22,7 @@ class DockerdUnavailable(RuntimeError):
 
 
 class Dockerd:
-    def __init__(self, folder: Path, config: dict | None = None):
+    def __init__(self, folder: Path, config: dict | None = None, env: dict[str, str] | None = None):
         self.folder = folder
         self.socket = folder / "docker.sock"
         self.api = Api(self.socket)
@@ -41,7 +41,7 @@ class Dockerd:
             [program, "--config-file", str(folder / "daemon.json"), "--iptables=false", "--ip6tables=false",
              "--bridge=none", "--storage-driver=vfs", "--data-root", str(folder / "data"), "--exec-root",
              str(folder / "exec"), "--pidfile", str(folder / "pid"), "--host", self.host],
-            folder / "dockerd.log", {**os.environ, "PATH": path})
+            folder / "dockerd.log", {**os.environ, "PATH": path, **(env or {})})
         wait_until(lambda: self._process.exit_code is not None or self.answers(), "dockerd answers", START_SECONDS)
         if self._process.exit_code is not None:
             raise DockerdUnavailable(f"dockerd does not start: {self._process.log_text()[-500:]}")
