@@ -231,7 +231,7 @@ std::shared_ptr<const Identity> AccessController::State::authorize_basic(const R
     if (may_read) return anonymous;
     throw unauthorized(permissions, Refusal::kNone);
   }
-  if (!login || !htpasswd->verify(login->user, login->password)) {
+  if (!login || !htpasswd->verify(login->user, login->password, request.stop)) {
     logger.warn("a login to the registry was refused", {{"user", login ? login->user : ""}});
     throw unauthorized(permissions, Refusal::kNone);
   }

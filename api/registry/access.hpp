@@ -42,7 +42,8 @@ struct AccessOptions {
   bool is_anonymous_pull_allowed = false;   // Basic
   std::string service;                      // Bearer: has to be the audience
   std::string issuer;                       // Bearer
-  std::vector<std::filesystem::path> keys;  // Bearer: PEM public keys or certificates; RS256, ES256, EdDSA by the key
+  std::vector<std::filesystem::path> keys;  // Bearer: PEM public keys or certificates; RS256, ES256, EdDSA by the key.
+                                            // Read once: a new key counts from the next start on
 };
 
 // Thread-safe. Blocks on disk and, for Basic, on bcrypt: never on the reactor thread.
@@ -52,7 +53,8 @@ class AccessController {
   AccessController(AccessOptions options, base::Logger& logger);
   ~AccessController();
 
-  // Checks the Authorization header and then all the permissions. Throws RegistryFault: 401 UNAUTHORIZED with the
+  // Checks the Authorization header and then all the permissions. Throws RegistryFault: 429 for a password that comes
+  // with too many others (kCancelled when request.stop is requested before its turn), or 401 UNAUTHORIZED with the
   // challenge for `permissions`; Bearer with error="invalid_token", or "insufficient_scope" for one that is good but
   // not for this. Who has a password may do everything; without one a request that only pulls may be allowed.
   std::shared_ptr<const Identity> authorize(const Request& request, const std::vector<Permission>& permissions) const;

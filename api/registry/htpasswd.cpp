@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdint>
@@ -26,7 +27,7 @@ using base::ErrorCode;
 constexpr std::size_t kMaxFileBytes = 4 * 1024 * 1024;
 constexpr std::size_t kMaxVerified = 1000;
 constexpr std::size_t kKeyBytes = 32;
-// Of nobody's password: what an unknown user is compared with in a file without users.
+// Of nobody's password: what everybody is compared with in a file without users.
 constexpr const char* kNobodysHash = "$2y$10$abcdefghijklmnopqrstuuJqDAzEYLgnoEwSXHePlCvVRRwEiAhPO";
 
 }  // namespace
@@ -56,6 +57,7 @@ struct HtpasswdFile::Users {
 
   Stamp stamp;
   std::map<std::string, std::string, std::less<>> hashes;
+  std::string dearest = kNobodysHash;  // what unknown users are compared with
   const std::string key = oci::random_hex(kKeyBytes);
   base::Synchronized<Verified> verified;
 
@@ -80,6 +82,27 @@ struct HtpasswdFile::Users {
     locked->order.pop_front();
   }
 
+  bool check(const std::string& user, const base::Secret& password, const std::string& proof) {
+    if (is_verified(proof)) return true;
+    const auto found = hashes.find(user);
+    const bool is_known = found != hashes.end();
+    if (!matches_hash(password, is_known ? found->second : dearest) || !is_known) return false;
+    remember(proof);
+    return true;
+  }
+
+  void compare_costs(base::Logger& logger) {
+    if (hashes.empty()) return;
+    const auto [cheapest, most] =
+        std::ranges::minmax_element(hashes, {}, [](const auto& entry) { return bcrypt_cost(entry.second); });
+    dearest = most->second;
+    const unsigned low = bcrypt_cost(cheapest->second);
+    const unsigned high = bcrypt_cost(dearest);
+    if (low == high) return;
+    logger.warn("hashes of several costs in the htpasswd file: how long a refusal takes tells who is a user",
+                {{"lowest_cost", std::to_string(low)}, {"highest_cost", std::to_string(high)}});
+  }
+
   void add_line(std::string_view line, std::size_t number, base::Logger& logger) {
     line = base::trim(line);
     if (line.empty() || line.starts_with('#')) return;
@@ -94,7 +117,8 @@ struct HtpasswdFile::Users {
   }
 };
 
-HtpasswdFile::HtpasswdFile(std::filesystem::path path, base::Logger& logger) : path_(std::move(path)), logger_(logger) {
+HtpasswdFile::HtpasswdFile(std::filesystem::path path, base::Logger& logger, HtpasswdQueue::Limits limits)
+    : path_(std::move(path)), logger_(logger), queue_(limits) {
   try {
     *users_.lock() = load(Stamp::of(path_));
   } catch (const Error& error) {
@@ -118,14 +142,15 @@ std::shared_ptr<HtpasswdFile::Users> HtpasswdFile::load(const Stamp& stamp) cons
     users->add_line(std::string_view(content).substr(begin, end - begin), ++number, logger_);
     begin = end + 1;
   }
+  users->compare_costs(logger_);
   return users;
 }
 
 std::shared_ptr<HtpasswdFile::Users> HtpasswdFile::current() {
   const Stamp stamp = Stamp::of(path_);
   if (const std::shared_ptr<Users> known = *users_.lock(); known->stamp == stamp) return known;
+  // Without a stamp: what cannot be read now is tried again at the next login.
   auto users = std::make_shared<Users>();
-  users->stamp = stamp;
   try {
     users = load(stamp);
     logger_.info("the htpasswd file has changed", {{"users", std::to_string(users->hashes.size())}});
@@ -135,19 +160,12 @@ std::shared_ptr<HtpasswdFile::Users> HtpasswdFile::current() {
   return *users_.lock() = users;
 }
 
-bool HtpasswdFile::verify(const std::string& user, const base::Secret& password) {
+bool HtpasswdFile::verify(const std::string& user, const base::Secret& password, const std::stop_token& stop) {
   const std::shared_ptr<Users> users = current();
-  const auto found = users->hashes.find(user);
-  if (found == users->hashes.end()) {
-    const std::string& other = users->hashes.empty() ? kNobodysHash : users->hashes.begin()->second;
-    [[maybe_unused]] const bool same_time = matches_hash(password, other);
-    return false;
-  }
   const std::string proof = users->proof_of(user, password);
   if (users->is_verified(proof)) return true;
-  if (!matches_hash(password, found->second)) return false;
-  users->remember(proof);
-  return true;
+  return queue_.check(
+      proof, [&] { return users->check(user, password, proof); }, stop);
 }
 
 }  // namespace lighterd::api::registry

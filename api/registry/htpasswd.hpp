@@ -4,8 +4,10 @@
 
 #include <filesystem>
 #include <memory>
+#include <stop_token>
 #include <string>
 
+#include "api/registry/htpasswd_queue.hpp"
 #include "base/log.hpp"
 #include "base/secret.hpp"
 #include "base/synchronized.hpp"
@@ -16,13 +18,15 @@ namespace lighterd::api::registry {
 class HtpasswdFile {
  public:
   // Reads the file now: kInvalidArgument, with the file named, when that fails. Lines whose hash is not bcrypt are left
-  // out with a warning that names user and line.
-  HtpasswdFile(std::filesystem::path path, base::Logger& logger);
+  // out with a warning that names user and line; hashes of several costs get a warning.
+  HtpasswdFile(std::filesystem::path path, base::Logger& logger,
+               HtpasswdQueue::Limits limits = HtpasswdQueue::default_limits());
   ~HtpasswdFile();
 
-  // Blocks for the time of one bcrypt, for unknown users as well; what was right before is known at once until the file
-  // changes. A file that has become unreadable has no users.
-  bool verify(const std::string& user, const base::Secret& password);
+  // Blocks for its turn (HtpasswdQueue: what is thrown) and for the time of one bcrypt, for unknown users the longest
+  // one of the file; what was right before is known at once until the file changes. A file that has become unreadable
+  // has no users.
+  bool verify(const std::string& user, const base::Secret& password, const std::stop_token& stop);
 
  private:
   struct Stamp;
@@ -33,6 +37,7 @@ class HtpasswdFile {
 
   const std::filesystem::path path_;
   base::Logger& logger_;
+  HtpasswdQueue queue_;
   base::Synchronized<std::shared_ptr<Users>> users_;
 };
 

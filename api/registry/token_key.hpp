@@ -17,7 +17,8 @@ namespace lighterd::api::registry {
 class TokenKey {
  public:
   // All of a PEM file: public keys and certificates, of which only the key counts. kInvalidArgument, with the file
-  // named, for what cannot be read, is private, of another kind, RSA below 2048 bits, or nothing at all.
+  // named, for what cannot be read, is private, of another kind, RSA below 2048 bits, or nothing at all. The file is
+  // not looked at again: a key that is replaced or taken back counts until the server is started anew.
   static std::vector<TokenKey> load(const std::filesystem::path& file);
 
   std::string_view algorithm() const { return algorithm_; }

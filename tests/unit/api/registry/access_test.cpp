@@ -9,10 +9,12 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <stop_token>
 
 #include "api/registry/access_table.hpp"
 #include "api/registry/registry_fault.hpp"
 #include "base/encoding.hpp"
+#include "base/error.hpp"
 #include "tests/support/temp_dir.hpp"
 #include "token_maker.hpp"
 
@@ -198,6 +200,34 @@ TEST_F(AccessTest, SeveralAuthorizationsAreNone) {
   EXPECT_THROW(access.authorize(request, {{Permission::Kind::kRepository, "a", Action::kPull}}), RegistryFault);
 }
 
+TEST_F(AccessTest, AFileWithoutUsersLetsNobodyIn) {
+  for (const AccessOptions& given : {AccessOptions{}, anonymous_pull()}) {
+    AccessOptions options = given;
+    options.scheme = AccessOptions::Scheme::kBasic;
+    options.htpasswd = write("empty", "");
+    const AccessController access(options, logger_);
+    const auto put = *required_permissions("PUT", Endpoint::kManifest, kRepository);
+    for (const std::string& authorization :
+         {std::string(), basic(":"), basic("ada:secret"), basic("ada:"), basic(":secret")})
+      for (const std::vector<Permission>& permissions : {std::vector<Permission>{}, put})
+        EXPECT_NE(verdict(access, authorization, permissions), "ok") << authorization;
+  }
+}
+
+TEST_F(AccessTest, WhoIsGoneCostsNoHash) {
+  const AccessController access = basic_access();
+  std::stop_source gone;
+  gone.request_stop();
+  Request request = request_with(basic("ada:secret"));
+  request.stop = gone.get_token();
+  try {
+    access.authorize(request, {});
+    ADD_FAILURE();
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), base::ErrorCode::kCancelled);
+  }
+}
+
 TEST_F(AccessTest, AMountNeedsToPullFromTheOther) {
   const AccessController access(bearer_options(), logger_);
   const auto mount = [](const std::string& from) {
@@ -257,6 +287,8 @@ TEST_F(AccessTest, OptionsOfNoUseAreRefused) {
   EXPECT_FALSE(is_refused(bearer_options()));
   const std::function<void(AccessOptions&)> changes[] = {
       [](AccessOptions& options) { options.keys.clear(); },
+      [this](AccessOptions& options) { options.keys = {write("empty.pem", "")}; },
+      [this](AccessOptions& options) { options.keys.push_back(write("text.pem", "no key\n")); },
       [](AccessOptions& options) { options.issuer.clear(); },
       [](AccessOptions& options) { options.service.clear(); },
       [](AccessOptions& options) { options.service = "a\r\nb"; },

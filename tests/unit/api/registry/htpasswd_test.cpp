@@ -4,13 +4,17 @@
 
 #include <crypt.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
+#include <ctime>
 #include <fstream>
+#include <latch>
 #include <thread>
 #include <vector>
 
 #include "api/registry/password_hash.hpp"
+#include "api/registry/registry_fault.hpp"
 #include "base/error.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -29,7 +33,7 @@ class HtpasswdTest : public testing::Test {
   void write(const std::string& content) const { std::ofstream(path_) << content; }
 
   static bool knows(HtpasswdFile& file, const std::string& user, const std::string& password) {
-    return file.verify(user, base::Secret(password));
+    return file.verify(user, base::Secret(password), {});
   }
 
   tests::TempDir directory_;
@@ -118,6 +122,109 @@ TEST_F(HtpasswdTest, HasToBeThereAtTheStart) {
       EXPECT_NE(error.text().find(path.string()), std::string::npos) << error.text();
     }
   }
+}
+
+TEST_F(HtpasswdTest, WithoutUsersNobodyIsKnown) {
+  for (const char* content : {"", "\n\n", "# nobody\n", ":\n", "\n:\n::\n"}) {
+    write(content);
+    HtpasswdFile file(path_, logger_);
+    for (const char* user : {"", "nobody", ":"})
+      for (const char* password : {"", "one"}) EXPECT_FALSE(knows(file, user, password)) << content;
+  }
+}
+
+// bcrypt reads 72 bytes: what follows could be anything.
+TEST_F(HtpasswdTest, RefusesWhatBcryptDoesNotRead) {
+  const std::string longest(72, 'x');
+  write("ada:" + hash_of(longest) + "\nbob:" + hash_of(longest + "y") + "\n");
+  HtpasswdFile file(path_, logger_);
+  EXPECT_TRUE(knows(file, "ada", longest));
+  EXPECT_FALSE(knows(file, "ada", longest + "x"));
+  EXPECT_FALSE(knows(file, "ada", longest.substr(1)));
+  EXPECT_FALSE(knows(file, "bob", longest + "y"));
+  EXPECT_FALSE(knows(file, "bob", longest + "z"));
+}
+
+// The time of the processor, which no other process lengthens; between the two costs lies a factor of 64.
+TEST_F(HtpasswdTest, UnknownUsersTakeTheLongestTime) {
+  write("ada:" + hash_of("one", 4) + "\nbob:" + hash_of("one", 10) + "\neve:" + hash_of("one", 5) + "\n");
+  HtpasswdFile file(path_, logger_);
+  const auto nanoseconds_of = [&](const std::string& user) {
+    timespec begin{};
+    timespec end{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
+    EXPECT_FALSE(knows(file, user, "two"));
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+    return static_cast<double>(end.tv_sec - begin.tv_sec) * 1e9 + static_cast<double>(end.tv_nsec - begin.tv_nsec);
+  };
+  const double longest = nanoseconds_of("bob");
+  EXPECT_GT(nanoseconds_of("nobody"), longest / 4);
+}
+
+TEST_F(HtpasswdTest, WarnsOfSeveralCosts) {
+  base::Logger logger(base::LogLevel::kWarn);
+  const auto warns_of = [&](const std::string& content) {
+    write(content);
+    testing::internal::CaptureStderr();
+    { HtpasswdFile file(path_, logger); }
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(warns_of("ada:" + hash_of("one", 4) + "\nbob:" + hash_of("two", 4, "$2b$") + "\n"), "");
+  EXPECT_EQ(warns_of(""), "");
+  const std::string text = warns_of("ada:" + hash_of("one", 5) + "\nbob:" + hash_of("two", 4) + "\n");
+  EXPECT_NE(text.find("lowest_cost=4 highest_cost=5"), std::string::npos) << text;
+}
+
+TEST_F(HtpasswdTest, IsReadAgainAfterItCouldNotBe) {
+  write("ada:" + hash_of("one") + "\n");
+  HtpasswdFile file(path_, logger_);
+  write("ada:" + hash_of("two") + "\n");
+  rlimit usual{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &usual), 0);
+  rlimit none = usual;
+  none.rlim_cur = 0;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  const bool was_known = knows(file, "ada", "one") || knows(file, "ada", "two");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &usual), 0);
+  EXPECT_FALSE(was_known);
+  EXPECT_TRUE(knows(file, "ada", "two"));
+}
+
+TEST_F(HtpasswdTest, BeyondTheLimitsNothingIsHashed) {
+  write("ada:" + hash_of("one") + "\n");
+  HtpasswdFile file(path_, logger_, {.running = 0, .waiting = 0, .sharing = 0});
+  for (const char* user : {"ada", "nobody"})
+    for (const char* password : {"one", "two", ""}) {
+      try {
+        knows(file, user, password);
+        ADD_FAILURE() << user << password;
+      } catch (const RegistryFault& fault) {
+        EXPECT_EQ(fault.status(), 429);
+        EXPECT_EQ(fault.headers(), (RegistryFault::Headers{{"Retry-After", "1"}}));
+        EXPECT_NE(fault.body().find("TOOMANYREQUESTS"), std::string::npos);
+      }
+    }
+}
+
+// A second hash would have no place.
+TEST_F(HtpasswdTest, ACrowdOfOneUserCostsOneHash) {
+  constexpr std::size_t kCrowd = 64;
+  write("ada:" + hash_of("one", 9) + "\n");
+  HtpasswdFile file(path_, logger_, {.running = 1, .waiting = 0, .sharing = kCrowd});
+  std::atomic<std::size_t> known{0};
+  std::latch start(kCrowd);
+  std::vector<std::jthread> threads;
+  for (std::size_t i = 0; i < kCrowd; ++i)
+    threads.emplace_back([&] {
+      start.arrive_and_wait();
+      try {
+        if (knows(file, "ada", "one")) ++known;
+      } catch (const base::Error& error) {
+        ADD_FAILURE() << error.text();
+      }
+    });
+  threads.clear();
+  EXPECT_EQ(known, kCrowd);
 }
 
 // More than are remembered, from several threads while the file changes under them.
