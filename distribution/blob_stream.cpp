@@ -58,20 +58,29 @@ class BlobStream final : public BlobDownload {
 }  // namespace
 
 CachedDownload::CachedDownload(DistributionServices& services, imagestore::RegistryStore& registry,
-                               std::string repository, oci::Descriptor blob,
-                               const std::shared_ptr<RegistryClient>& client)
+                               std::string repository, oci::Descriptor blob, std::shared_ptr<RegistryClient> client,
+                               const std::stop_token& stop)
     : content_(services.content),
       registry_(registry),
       logger_(services.logger),
       repository_(std::move(repository)),
       blob_(std::move(blob)),
-      watch_(join_blob_transfer(services, client, blob_, imagestore::BlobKind::kPlain)) {
-  if (!watch_.is_leader()) watch_.contribute(client->registry(), client);
+      client_(std::move(client)),
+      lease_(content_.make_lease("cache " + blob_.digest.to_string())) {
+  content_.hold(blob_.digest, lease_);
+  watch_ = join_blob_transfer(services, client_, blob_, imagestore::BlobKind::kPlain);
+  if (watch_.is_leader()) return;
+  // What somebody else's credentials fetch, or another repository's, ours have to be good for as well.
+  if (watch_->is_foreign(client_->identity())) client_->require_blob(blob_.digest, stop);
+  watch_.contribute(client_->registry(), client_);
 }
 
 CachedDownload::~CachedDownload() {
   // Who had enough before the end may have had all that it wanted.
-  if (watch_->state() == Transfer::State::kDone) std::call_once(finished_, [this] { link(); });
+  if (watch_->state() != Transfer::State::kDone) return;
+  std::call_once(finished_, [this] {
+    if (watch_->arrival().wait(0, [] { return true; }, Clock::now(), {}).file) link();
+  });
 }
 
 bool CachedDownload::wait_for_start(Clock::time_point deadline, const std::stop_token& stop) {
@@ -92,14 +101,20 @@ BlobArrival::View CachedDownload::look(std::int64_t bytes, Clock::time_point dea
     return view;
   }
   watch_->rethrow();
-  std::call_once(finished_, [&] { finish(view); });
+  std::call_once(finished_, [&] { finish(view, stop); });
   return {view.file ? view.file : file_, blob_.size_bytes, view.copy};
 }
 
-void CachedDownload::finish(const BlobArrival::View& view) {
+void CachedDownload::finish(const BlobArrival::View& view, const std::stop_token& stop) {
+  // Where it was here already the transfer asked upstream for nothing.
+  if (!view.file) {
+    const auto known = content_.find_blob(blob_.digest);
+    const auto size = client_->find_blob_size(blob_.digest, stop);
+    if (!known || !size) throw Error(ErrorCode::kNotFound, "blob unknown to registry");
+    require_same_size(blob_.digest, *known, *size);
+    file_ = std::make_shared<const base::UniqueFd>(content_.open_blob(blob_.digest));
+  }
   link();
-  // Where another transfer had brought it already this one wrote nothing.
-  if (!view.file) file_ = std::make_shared<const base::UniqueFd>(content_.open_blob(blob_.digest));
 }
 
 // The bytes are right and on their way to the client, whether others will find them here or not.
@@ -110,6 +125,12 @@ void CachedDownload::link() noexcept {
     logger_.warn("cannot keep a blob for a cached repository",
                  {{"repository", repository_}, {"digest", blob_.digest.to_string()}, {"error", error.what()}});
   }
+}
+
+void require_same_size(const oci::Digest& digest, const imagestore::BlobInfo& here, std::int64_t upstream_bytes) {
+  if (here.size_bytes == upstream_bytes) return;
+  throw Error(ErrorCode::kDataLoss,
+              "upstream has " + std::to_string(upstream_bytes) + " bytes as " + digest.to_string());
 }
 
 std::unique_ptr<BlobDownload> make_blob_stream(std::shared_ptr<CachedDownload> download, std::int64_t begin,

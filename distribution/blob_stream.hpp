@@ -14,11 +14,14 @@
 
 namespace lighterd::distribution {
 
-// Watches the transfer of one blob for one repository; the blob becomes visible there at its end. Thread-safe.
+// Watches the transfer of one blob for one repository; the blob is held from then on, and becomes visible there at its
+// end. Thread-safe.
 class CachedDownload {
  public:
+  // Blocks while upstream is asked whether it may be had, where somebody else fetches it already; throws as
+  // RegistryClient::require_blob.
   CachedDownload(DistributionServices& services, imagestore::RegistryStore& registry, std::string repository,
-                 oci::Descriptor blob, const std::shared_ptr<RegistryClient>& client);
+                 oci::Descriptor blob, std::shared_ptr<RegistryClient> client, const std::stop_token& stop);
   ~CachedDownload();  // leaves the transfer
   CachedDownload(const CachedDownload&) = delete;
   CachedDownload& operator=(const CachedDownload&) = delete;
@@ -35,7 +38,7 @@ class CachedDownload {
  private:
   BlobArrival::View look(std::int64_t bytes, std::chrono::steady_clock::time_point deadline,
                          const std::stop_token& stop);
-  void finish(const BlobArrival::View& view);
+  void finish(const BlobArrival::View& view, const std::stop_token& stop);
   void link() noexcept;
 
   imagestore::ContentStore& content_;
@@ -43,10 +46,15 @@ class CachedDownload {
   base::Logger& logger_;
   const std::string repository_;
   const oci::Descriptor blob_;
+  const std::shared_ptr<RegistryClient> client_;
+  const imagestore::Lease lease_;
   Watch watch_;
   std::once_flag finished_;
   BlobArrival::File file_;  // once it is finished
 };
+
+// kDataLoss if upstream's copy cannot be the one that is here.
+void require_same_size(const oci::Digest& digest, const imagestore::BlobInfo& here, std::int64_t upstream_bytes);
 
 // From `begin` on, which is less than the blob's size.
 std::unique_ptr<BlobDownload> make_blob_stream(std::shared_ptr<CachedDownload> download, std::int64_t begin,

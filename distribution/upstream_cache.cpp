@@ -27,6 +27,9 @@ constexpr std::string_view kAnyHost = "*";
 // nothing, since others may be fetching them.
 constexpr std::int64_t kSmallBytes = 1024 * 1024;
 constexpr std::int64_t kSmallLayerBytes = 64 * 1024;
+constexpr std::string_view kViaStart = "1.1 lighterd-";
+constexpr std::size_t kViaIdBytes = 16;
+constexpr std::size_t kMaxDaemons = 16;
 // For the first byte: then who asked gets an answer that tells the size alone, and learns of a failure by its end.
 constexpr std::chrono::seconds kStartPatience{5};
 
@@ -46,6 +49,25 @@ std::string registry_name(const oci::RepositoryName& name) {
   return *std::move(repository);
 }
 
+// Values of make_via() in a Via header, in its order; the first ones.
+std::vector<std::string> find_daemons(std::string_view via) {
+  std::vector<std::string> daemons;
+  while (!via.empty() && daemons.size() < kMaxDaemons) {
+    const std::string_view hop = base::trim(via.substr(0, via.find(',')));
+    via.remove_prefix(std::min(via.size(), via.find(',') == std::string_view::npos ? via.size() : via.find(',') + 1));
+    if (hop.size() != kViaStart.size() + 2 * kViaIdBytes || !hop.starts_with(kViaStart)) continue;
+    if (hop.find_first_not_of("0123456789abcdef", kViaStart.size()) == std::string_view::npos)
+      daemons.emplace_back(hop);
+  }
+  return daemons;
+}
+
+std::string join_daemons(const std::vector<std::string>& daemons) {
+  std::string via;
+  for (const std::string& each : daemons) via += (via.empty() ? "" : ", ") + each;
+  return via;
+}
+
 // For what something cached can be served instead of. `action` is given the token that it stops by.
 template <typename Action>
 auto run_within(std::chrono::milliseconds patience, const std::stop_token& stop, const Action& action) {
@@ -61,7 +83,7 @@ auto run_within(std::chrono::milliseconds patience, const std::stop_token& stop,
 }  // namespace
 
 std::string make_via() {
-  return "1.1 lighterd-" + oci::random_hex(16);
+  return std::string(kViaStart) + oci::random_hex(kViaIdBytes);
 }
 
 struct UpstreamCache::State {
@@ -77,10 +99,14 @@ struct UpstreamCache::State {
   struct Target {
     const oci::RepositoryName& name;
     std::string repository;  // its name here
+    std::string via;         // of the daemons that ask for others
 
-    std::string key(const std::string& of) const { return name.to_string() + " " + of; }
+    // Who asks for another daemon does not wait for what may wait for that daemon.
+    std::string key(const std::string& of) const { return name.to_string() + " " + of + " " + via; }
   };
-  static Target target(const oci::RepositoryName& name) { return {name, registry_name(name)}; }
+  static Target target(const UpstreamCall& call) {
+    return {call.name, registry_name(call.name), join_daemons(find_daemons(call.via))};
+  }
 
   std::optional<imagestore::TagRecord> find_cached(const Target& target, const std::string& tag);
   bool is_fresh(const imagestore::TagRecord& record) const;
@@ -93,8 +119,14 @@ struct UpstreamCache::State {
   std::optional<std::string> find_stored(const oci::Digest& digest);
   oci::Descriptor keep(const Target& target, const oci::Descriptor& named, const std::string& bytes,
                        std::vector<std::string> tags);
-  bool link_if_here(const Target& target, const oci::Digest& digest);
-  oci::Descriptor get_descriptor(const Target& target, const oci::Digest& digest, const std::stop_token& stop);
+  CachedManifest serve_cached(const Target& target, const std::string& tag, const imagestore::TagRecord& record,
+                              StaleReason reason);
+  std::string note_list_failure(const Target& target, const Error& error);
+  std::optional<std::int64_t> ask_for_size(const Target& target, const oci::Digest& digest,
+                                           const std::stop_token& stop);
+  bool link(const Target& target, const oci::Digest& digest);
+  bool link_if_copied(const Target& target, const oci::Digest& digest);
+  bool link_if_same(const Target& target, const oci::Digest& digest, std::int64_t upstream_bytes);
   void fetch_small(const Target& target, const oci::Descriptor& blob, const std::stop_token& stop);
   std::shared_ptr<CachedDownload> join(const Target& target, const oci::Descriptor& blob, const std::stop_token& stop);
 
@@ -125,7 +157,8 @@ bool UpstreamCache::serves(const std::string& host) const {
 }
 
 bool UpstreamCache::is_own_request(std::string_view via) const {
-  return via.find(std::string_view(state_->via).substr(state_->via.find(' ') + 1)) != std::string_view::npos;
+  const auto daemons = find_daemons(via);
+  return daemons.size() >= kMaxDaemons || std::ranges::find(daemons, state_->via) != daemons.end();
 }
 
 // Manifests.
@@ -150,22 +183,28 @@ bool UpstreamCache::State::is_fresh(const imagestore::TagRecord& record) const {
   return age >= std::chrono::nanoseconds(0) && age < options.tag_lifetime;
 }
 
-CachedManifest UpstreamCache::get_by_tag(const oci::RepositoryName& name, const std::string& tag,
-                                         std::stop_token stop) {
-  const auto target = State::target(name);
+CachedManifest UpstreamCache::get_by_tag(const UpstreamCall& call, const std::string& tag, std::stop_token stop) {
+  const auto target = State::target(call);
   const auto cached = state_->find_cached(target, tag);
-  if (cached && state_->is_fresh(*cached)) return {cached->target, std::nullopt};
+  if (cached && state_->is_fresh(*cached)) return state_->serve_cached(target, tag, *cached, std::nullopt);
   return state_->manifests.run(
       target.key(tag), [&] { return state_->revalidate(target, tag, stop); }, stop);
+}
+
+// Unconfirmed.
+CachedManifest UpstreamCache::State::serve_cached(const Target& target, const std::string& tag,
+                                                  const imagestore::TagRecord& record, StaleReason reason) {
+  registry.touch_tag(target.repository, tag, record);
+  return {record.target, std::move(reason)};
 }
 
 CachedManifest UpstreamCache::State::revalidate(const Target& target, const std::string& tag,
                                                 const std::stop_token& stop) {
   const auto cached = find_cached(target, tag);
   // Somebody else may have asked since it was looked at.
-  if (cached && is_fresh(*cached)) return {cached->target, std::nullopt};
+  if (cached && is_fresh(*cached)) return serve_cached(target, tag, *cached, std::nullopt);
   if (cached)
-    if (auto reason = health.find_reason(target.name)) return {cached->target, std::move(reason)};
+    if (auto reason = health.find_reason(target.name)) return serve_cached(target, tag, *cached, std::move(reason));
   try {
     auto manifest =
         cached ? run_within(options.patience, stop,
@@ -182,24 +221,25 @@ CachedManifest UpstreamCache::State::revalidate(const Target& target, const std:
     if (!cached) throw;
     services.logger.warn("upstream did not confirm a tag, what is cached is served",
                          {{"repository", target.repository}, {"tag", tag}, {"reason", reason}});
-    return {cached->target, std::move(reason)};
+    return serve_cached(target, tag, *cached, std::move(reason));
   }
 }
 
 CachedManifest UpstreamCache::State::ask_for_tag(const Target& target, const std::string& tag,
                                                  const imagestore::TagRecord* cached, const std::stop_token& stop) {
-  const auto client = clients.get(target.name, cached == nullptr ? Patience::kUsual : Patience::kShort);
+  const auto client = clients.get(target.name, cached == nullptr ? Patience::kUsual : Patience::kShort, target.via);
   const oci::Descriptor named = client->resolve(tag, stop);
   if (cached != nullptr && cached->target.digest == named.digest &&
       registry.confirm_tag(target.repository, tag, named.digest))
     return {cached->target, std::nullopt};
-  // By the tag upstream says that this repository has it, wherever it was fetched from before.
+  // What is shown as a copy already upstream's word is enough for; what was only pushed here it has to have.
   if (const auto bytes = find_stored(named.digest)) return {keep(target, named, *bytes, {tag}), std::nullopt};
   const FetchedManifest fetched = client->get_manifest(named.digest, stop);
   return {keep(target, fetched.descriptor, fetched.bytes, {tag}), std::nullopt};
 }
 
 std::optional<std::string> UpstreamCache::State::find_stored(const oci::Digest& digest) {
+  if (!registry.is_copied_manifest(digest)) return std::nullopt;
   const auto lease = services.content.make_lease("cache " + digest.to_string());
   if (!services.content.find_blob(digest, lease)) return std::nullopt;
   try {
@@ -226,12 +266,11 @@ oci::Descriptor UpstreamCache::State::keep(const Target& target, const oci::Desc
   return descriptor;
 }
 
-CachedManifest UpstreamCache::get_by_digest(const oci::RepositoryName& name, const oci::Digest& digest,
-                                            std::stop_token stop) {
-  const auto target = State::target(name);
+CachedManifest UpstreamCache::get_by_digest(const UpstreamCall& call, const oci::Digest& digest, std::stop_token stop) {
+  const auto target = State::target(call);
   const auto fetch = [&]() -> CachedManifest {
     if (auto manifest = state_->find_manifest(target, digest)) return {*std::move(manifest), std::nullopt};
-    const auto client = state_->clients.get(name, Patience::kUsual);
+    const auto client = state_->clients.get(target.name, Patience::kUsual, target.via);
     const FetchedManifest fetched = client->get_manifest(digest, stop);
     return {state_->keep(target, fetched.descriptor, fetched.bytes, {}), std::nullopt};
   };
@@ -239,13 +278,13 @@ CachedManifest UpstreamCache::get_by_digest(const oci::RepositoryName& name, con
   return state_->manifests.run(target.key(digest.to_string()), fetch, stop);
 }
 
-UpstreamTags UpstreamCache::list_tags(const oci::RepositoryName& name, std::stop_token stop) {
-  const auto target = State::target(name);
+UpstreamTags UpstreamCache::list_tags(const UpstreamCall& call, std::stop_token stop) {
+  const auto target = State::target(call);
   if (auto reason = state_->health.find_reason(target.name)) return {{}, std::move(reason)};
   try {
     UpstreamTags tags;
     run_within(state_->options.patience, stop, [&](const std::stop_token& limited) {
-      tags.names = state_->clients.get(target.name, Patience::kShort)->list_tags(limited);
+      tags.names = state_->clients.get(target.name, Patience::kShort, target.via)->list_tags(limited);
     });
     state_->health.note_success(target.name);
     std::ranges::sort(tags.names);
@@ -253,13 +292,12 @@ UpstreamTags UpstreamCache::list_tags(const oci::RepositoryName& name, std::stop
     return tags;
   } catch (const Error& error) {
     if (!is_upstream_failure(error)) throw;
-    return {{}, state_->health.note_failure(target.name, error)};
+    return {{}, state_->note_list_failure(target, error)};
   }
 }
 
-StaleReason UpstreamCache::fetch_referrers(const oci::RepositoryName& name, const oci::Digest& subject,
-                                           std::stop_token stop) {
-  const auto target = State::target(name);
+StaleReason UpstreamCache::fetch_referrers(const UpstreamCall& call, const oci::Digest& subject, std::stop_token stop) {
+  const auto target = State::target(call);
   return state_->referrers.run(
       target.key(subject.to_string()), [&] { return state_->bring_referrers(target, subject, stop); }, stop);
 }
@@ -276,17 +314,24 @@ StaleReason UpstreamCache::State::bring_referrers(const Target& target, const oc
     // What is no list is none.
     if (error.code() == ErrorCode::kInvalidArgument) return std::nullopt;
     if (!is_upstream_failure(error)) throw;
-    return health.note_failure(target.name, error);
+    return note_list_failure(target, error);
   }
+}
+
+// That a list takes long says nothing of tags.
+std::string UpstreamCache::State::note_list_failure(const Target& target, const Error& error) {
+  if (error.code() == ErrorCode::kDeadlineExceeded) return describe_failure(target.name, error);
+  return health.note_failure(target.name, error);
 }
 
 void UpstreamCache::State::fetch_new_referrers(const Target& target, const oci::Digest& subject,
                                                const std::stop_token& stop) {
   constexpr int kMaxFetched = 100;
-  const auto client = clients.get(target.name, Patience::kShort);
+  const auto client = clients.get(target.name, Patience::kShort, target.via);
   int fetched = 0;
   for (const oci::Descriptor& referrer : client->list_referrers(subject, stop)) {
-    if (find_manifest(target, referrer.digest)) continue;
+    if (find_manifest(target, referrer.digest) && registry.confirm_manifest(target.repository, referrer.digest))
+      continue;
     if (++fetched > kMaxFetched) return;
     try {
       const FetchedManifest manifest = client->get_manifest(referrer.digest, stop);
@@ -300,31 +345,47 @@ void UpstreamCache::State::fetch_new_referrers(const Target& target, const oci::
 
 // Blobs.
 
-// Whether the store has it, by whomever it was brought; it is visible in the repository then.
-bool UpstreamCache::State::link_if_here(const Target& target, const oci::Digest& digest) {
-  return services.content.find_blob(digest) && registry.link_blob(target.repository, RepositoryKind::kCached, digest);
+bool UpstreamCache::State::link(const Target& target, const oci::Digest& digest) {
+  return registry.link_blob(target.repository, RepositoryKind::kCached, digest);
 }
 
-std::optional<std::int64_t> UpstreamCache::find_blob_size(const oci::RepositoryName& name, const oci::Digest& digest,
+// Nobody's secret: that a manifest names it is enough.
+bool UpstreamCache::State::link_if_copied(const Target& target, const oci::Digest& digest) {
+  return registry.is_copied_blob(digest) && link(target, digest);
+}
+
+// Upstream has it in this repository: what the store has of it, by whomever it was brought, may be seen here too.
+bool UpstreamCache::State::link_if_same(const Target& target, const oci::Digest& digest, std::int64_t upstream_bytes) {
+  const auto known = services.content.find_blob(digest);
+  if (!known) return false;
+  require_same_size(digest, *known, upstream_bytes);
+  return link(target, digest);
+}
+
+std::optional<std::int64_t> UpstreamCache::State::ask_for_size(const Target& target, const oci::Digest& digest,
+                                                               const std::stop_token& stop) {
+  const auto ask = [&] { return clients.get(target.name, Patience::kUsual, target.via)->find_blob_size(digest, stop); };
+  return sizes.run(target.key(digest.to_string()), ask, stop);
+}
+
+std::optional<std::int64_t> UpstreamCache::find_blob_size(const UpstreamCall& call, const oci::Digest& digest,
                                                           std::stop_token stop) {
-  const auto target = State::target(name);
+  const auto target = State::target(call);
   if (const auto known = state_->registry.find_described(target.repository, digest)) return known->size_bytes;
-  return state_->sizes.run(
-      target.key(digest.to_string()),
-      [&] { return state_->clients.get(name, Patience::kUsual)->find_blob_size(digest, stop); }, stop);
+  return state_->ask_for_size(target, digest, stop);
 }
 
-std::unique_ptr<BlobDownload> UpstreamCache::open_blob(const oci::RepositoryName& name, const oci::Digest& digest,
+std::unique_ptr<BlobDownload> UpstreamCache::open_blob(const UpstreamCall& call, const oci::Digest& digest,
                                                        std::int64_t begin, std::stop_token stop) {
-  const auto target = State::target(name);
+  const auto target = State::target(call);
   auto blob = state_->registry.find_described(target.repository, digest);
-  if (blob && state_->link_if_here(target, digest)) return nullptr;
-  if (!blob) {
-    const auto size = find_blob_size(name, digest, stop);
+  if (blob && state_->link_if_copied(target, digest)) return nullptr;
+  // A small one is fetched as fast as it is asked for.
+  if (!blob || (!is_small(*blob) && state_->services.content.find_blob(digest))) {
+    const auto size = state_->ask_for_size(target, digest, stop);
     if (!size) throw Error(ErrorCode::kNotFound, "blob unknown to registry");
-    // Upstream has it in this repository: it may be seen here too.
-    if (state_->link_if_here(target, digest)) return nullptr;
-    blob = oci::Descriptor{.media_type = "application/octet-stream", .digest = digest, .size_bytes = *size};
+    if (state_->link_if_same(target, digest, *size)) return nullptr;
+    if (!blob) blob = oci::Descriptor{.media_type = "application/octet-stream", .digest = digest, .size_bytes = *size};
   }
   if (begin < 0 || begin > std::max<std::int64_t>(blob->size_bytes - 1, 0))
     throw Error(ErrorCode::kInvalidArgument, "the blob has " + std::to_string(blob->size_bytes) + " bytes");
@@ -339,14 +400,15 @@ std::unique_ptr<BlobDownload> UpstreamCache::open_blob(const oci::RepositoryName
 
 void UpstreamCache::State::fetch_small(const Target& target, const oci::Descriptor& blob, const std::stop_token& stop) {
   const auto fetch = [&] {
-    if (link_if_here(target, blob.digest)) return true;
-    const auto client = clients.get(target.name, Patience::kUsual);
+    // Another one's flight may have landed.
+    if (registry.find_blob(target.repository, blob.digest)) return true;
+    const auto client = clients.get(target.name, Patience::kUsual, target.via);
     const std::string bytes = client->read_blob(blob, static_cast<std::size_t>(kSmallBytes), stop);
     const auto lease = services.content.make_lease("cache " + blob.digest.to_string());
     services.content.put_blob(
         {.media_type = blob.media_type, .digest = blob.digest, .size_bytes = static_cast<std::int64_t>(bytes.size())},
         bytes, lease);
-    return registry.link_blob(target.repository, RepositoryKind::kCached, blob.digest);
+    return link(target, blob.digest);
   };
   (void)small_blobs.run(target.key(blob.digest.to_string()), fetch, stop);
 }
@@ -362,8 +424,8 @@ std::shared_ptr<CachedDownload> UpstreamCache::State::join(const Target& target,
   };
   const auto start = [&] {
     if (auto running = find(); running && !running->has_ended()) return running;
-    const auto client = clients.get(target.name, Patience::kUsual);
-    auto download = std::make_shared<CachedDownload>(services, registry, target.repository, blob, client);
+    const auto client = clients.get(target.name, Patience::kUsual, target.via);
+    auto download = std::make_shared<CachedDownload>(services, registry, target.repository, blob, client, stop);
     auto all = downloads.lock();
     std::erase_if(*all, [](const auto& each) { return each.second.expired(); });
     all->insert_or_assign(key, download);

@@ -32,8 +32,9 @@ UpstreamClients::UpstreamClients(const DistributionServices& services, std::stri
       short_(with_short_patience(usual_)),
       user_agent_(std::move(user_agent)) {}
 
-std::shared_ptr<RegistryClient> UpstreamClients::get(const oci::RepositoryName& name, Patience patience) {
-  const std::string key = name.to_string() + (patience == Patience::kShort ? " short" : "");
+std::shared_ptr<RegistryClient> UpstreamClients::get(const oci::RepositoryName& name, Patience patience,
+                                                     const std::string& via) {
+  const std::string key = name.to_string() + (patience == Patience::kShort ? " short " : " ") + via;
   const auto now = Clock::now();
   {
     auto kept = kept_.lock();
@@ -41,8 +42,10 @@ std::shared_ptr<RegistryClient> UpstreamClients::get(const oci::RepositoryName& 
     if (const auto found = kept->find(key); found != kept->end()) return found->second.client;
   }
   OperationContext context{.auth = {}, .user_agent = user_agent_, .extra_headers = {}};
-  const auto client = std::make_shared<RegistryClient>(http_, patience == Patience::kShort ? short_ : usual_, name,
-                                                       Access::kPull, std::move(context), logger_);
+  RegistryOptions options = patience == Patience::kShort ? short_ : usual_;
+  if (!via.empty()) options.via = via + ", " + options.via;
+  const auto client =
+      std::make_shared<RegistryClient>(http_, options, name, Access::kPull, std::move(context), logger_);
   auto kept = kept_.lock();
   if (kept->size() < kMaxKept) kept->insert_or_assign(key, Kept{client, now});
   return client;

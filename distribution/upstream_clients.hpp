@@ -23,8 +23,8 @@ class UpstreamClients {
  public:
   UpstreamClients(const DistributionServices& services, std::string via, std::string user_agent);
 
-  // Reads certs.d, throws as make_endpoints.
-  std::shared_ptr<RegistryClient> get(const oci::RepositoryName& name, Patience patience);
+  // `via`: of the daemons for which it asks, before the own one. Reads certs.d, throws as make_endpoints.
+  std::shared_ptr<RegistryClient> get(const oci::RepositoryName& name, Patience patience, const std::string& via);
 
  private:
   using Clock = std::chrono::steady_clock;

@@ -17,10 +17,11 @@ using base::ErrorCode;
 constexpr std::size_t kMaxDowns = 1000;
 constexpr std::size_t kMaxReasonBytes = 200;
 
-// Of a token server or a proxy as well.
-bool is_refusal(const Error& error) {
-  return error.code() == ErrorCode::kUnauthenticated || error.code() == ErrorCode::kPermissionDenied ||
-         error.code() == ErrorCode::kNotFound;
+// Whether other repositories fare no better.
+bool is_of_host(const Error& error) {
+  if (dynamic_cast<const TransportError*>(&error) != nullptr) return true;
+  const auto* refusal = dynamic_cast<const RegistryError*>(&error);
+  return refusal != nullptr && (refusal->status() == 429 || refusal->status() >= 500);
 }
 
 }  // namespace
@@ -45,11 +46,15 @@ std::optional<std::string> UpstreamHealth::find_reason(const oci::RepositoryName
   return std::nullopt;
 }
 
+std::string describe_failure(const oci::RepositoryName& name, const Error& error) {
+  return name.domain() + ": " + base::printable(error.text(), kMaxReasonBytes);
+}
+
 std::string UpstreamHealth::note_failure(const oci::RepositoryName& name, const Error& error) {
-  std::string reason = name.domain() + ": " + base::printable(error.text(), kMaxReasonBytes);
+  std::string reason = describe_failure(name, error);
   auto downs = downs_.lock();
   if (downs->size() >= kMaxDowns) downs->erase(downs->begin());
-  downs->insert_or_assign(is_refusal(error) ? name.to_string() : name.domain(), Down{Clock::now() + pause_, reason});
+  downs->insert_or_assign(is_of_host(error) ? name.domain() : name.to_string(), Down{Clock::now() + pause_, reason});
   return reason;
 }
 

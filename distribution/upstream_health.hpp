@@ -17,6 +17,9 @@ namespace lighterd::distribution {
 // its digest says. Not: that it has not got it, that we were stopped, what is wrong here.
 bool is_upstream_failure(const base::Error& error);
 
+// "docker.io: 503 Service Unavailable".
+std::string describe_failure(const oci::RepositoryName& name, const base::Error& error);
+
 // Thread-safe. At most 1,000 are remembered.
 class UpstreamHealth {
  public:
@@ -24,7 +27,7 @@ class UpstreamHealth {
 
   // "docker.io: 503 Service Unavailable" while the repository or its host is left alone.
   std::optional<std::string> find_reason(const oci::RepositoryName& name);
-  // Returns the reason. A refusal is of the repository, anything else of the host.
+  // Returns the reason. No connection, 429 and 5xx are of the host, anything else of the repository.
   std::string note_failure(const oci::RepositoryName& name, const base::Error& error);
   void note_success(const oci::RepositoryName& name);
 

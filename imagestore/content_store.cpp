@@ -226,6 +226,12 @@ std::optional<BlobInfo> ContentStore::check_file(std::optional<BlobInfo> info) c
   return std::nullopt;
 }
 
+void ContentStore::hold(const oci::Digest& digest, const Lease& lease) {
+  auto write = database_.write(MetadataDb::Durability::kThisRun);
+  blob_table::lease(*write, lease.id(), digest);
+  write.commit();
+}
+
 std::optional<BlobInfo> ContentStore::find_blob(const oci::Digest& digest, const Lease& lease) {
   std::optional<BlobInfo> info;
   {

@@ -69,6 +69,8 @@ class ContentStore {
 
   Lease make_lease(const std::string& operation);
 
+  // Leases what is not here yet: it is held from the moment in which it arrives.
+  void hold(const oci::Digest& digest, const Lease& lease);
   // Leases the digest in the transaction that looks for it. A row whose file is missing or has another size counts as
   // absent: the blob is fetched anew.
   std::optional<BlobInfo> find_blob(const oci::Digest& digest, const Lease& lease);

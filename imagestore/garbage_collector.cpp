@@ -109,7 +109,7 @@ void GarbageCollector::remove_tags(std::int64_t repository, const RetentionRule&
     require_going_on(stop);
     auto write = database_.write();
     const auto tags = list(*write);
-    for (const std::string& tag : tags) registry_table::remove_tag(*write, repository, tag);
+    for (const std::string& tag : tags) registry_table::remove_tag(*write, repository, tag, now);
     write.commit();
     collected.tags += tags.size();
   }

@@ -24,7 +24,7 @@ namespace lighterd::imagestore {
 struct RetentionRule {
   std::string prefix;
   std::optional<std::size_t> keep_tags;             // the newest so many stay
-  std::optional<std::chrono::seconds> max_tag_age;  // since TagRecord::updated_at
+  std::optional<std::chrono::seconds> max_tag_age;  // since TagRecord::updated_at and asked_at
 };
 
 struct CollectorOptions {

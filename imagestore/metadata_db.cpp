@@ -192,11 +192,13 @@ CREATE INDEX repository_manifest_by_digest ON repository_manifest(digest);
 CREATE INDEX repository_manifest_by_subject ON repository_manifest(repository, subject, digest)
   WHERE subject IS NOT NULL;
 
+-- asked_at: when a cached one was last asked for and served unconfirmed.
 CREATE TABLE repository_tag(
   repository INTEGER NOT NULL,
   tag TEXT NOT NULL,
   digest TEXT NOT NULL,
   updated_at INTEGER NOT NULL,
+  asked_at INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY(repository, tag),
   FOREIGN KEY(repository, digest) REFERENCES repository_manifest(repository, digest) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;

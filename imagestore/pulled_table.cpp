@@ -29,6 +29,20 @@ const char* const kParentsOfBlob =
     "SELECT parent FROM link JOIN manifest ON manifest.digest=link.parent"
     " WHERE link.child=?1 AND link.role<>'manifest' AND manifest.is_published";
 
+// The same where it is enough to look at ?3 of them: every artifact of a store may have the same empty config.
+const char* const kSomeParentsOfBlob =
+    "SELECT parent FROM (SELECT parent FROM link WHERE child=?1 AND role<>'manifest' LIMIT ?3)"
+    " JOIN manifest ON manifest.digest=parent WHERE manifest.is_published";
+constexpr std::int64_t kMaxLooks = 1000;
+
+// Whether a row of the table, or an image of any name among the rows above(digest), shows a copy of another registry's.
+std::string is_copied_in(const std::string& table) {
+  return "SELECT 1 WHERE EXISTS(SELECT 1 FROM (SELECT repository FROM " + table +
+         " WHERE digest=?1 LIMIT ?2) AS holder JOIN repository ON repository.id=holder.repository"
+         " WHERE kind='cached') OR EXISTS(SELECT 1 FROM above WHERE EXISTS(SELECT 1 FROM tag WHERE"
+         " image=above.digest) OR EXISTS(SELECT 1 FROM digest_reference WHERE image=above.digest))";
+}
+
 // Names that can be asked for.
 std::string names_of(const std::string& table, const std::string& condition) {
   const std::string name = kName;
@@ -70,6 +84,7 @@ std::optional<TagRecord> find_tag(Database& database, const std::string& name, c
 }
 
 std::optional<oci::Descriptor> find_manifest(Database& database, const std::string& name, const oci::Digest& digest) {
+  if (!has_repository(database, name)) return std::nullopt;
   Query query(database, above("SELECT ?1") +
                             "SELECT media_type, size FROM manifest JOIN blob USING(digest)"
                             " WHERE digest=?1 AND is_published AND EXISTS(SELECT 1 FROM above WHERE " +
@@ -80,13 +95,15 @@ std::optional<oci::Descriptor> find_manifest(Database& database, const std::stri
 }
 
 bool has_blob(Database& database, const std::string& name, const oci::Digest& digest) {
-  return Query(database, above(kParentsOfBlob) + "SELECT 1 FROM above WHERE " + in_repository() + " LIMIT 1")
-      .bind(digest.to_string())
-      .bind(name)
-      .step();
+  return has_repository(database, name) &&
+         Query(database, above(kParentsOfBlob) + "SELECT 1 FROM above WHERE " + in_repository() + " LIMIT 1")
+             .bind(digest.to_string())
+             .bind(name)
+             .step();
 }
 
 std::optional<oci::Descriptor> find_described(Database& database, const std::string& name, const oci::Digest& digest) {
+  if (!has_repository(database, name)) return std::nullopt;
   Query query(database,
               "WITH RECURSIVE above(digest, descriptor) AS (SELECT parent, descriptor FROM link JOIN manifest"
               " ON manifest.digest=link.parent WHERE link.child=?1 AND manifest.is_published UNION"
@@ -117,15 +134,31 @@ NamePage list_tags(Database& database, const std::string& name, const PageReques
 
 std::vector<std::string> list_holders(Database& database, const oci::Digest& digest, std::size_t limit) {
   const std::string in_images = "image IN (SELECT digest FROM above)";
-  Query query(database, above(kParentsOfBlob) +
-                            "SELECT name FROM repository_blob JOIN repository ON repository.id="
-                            "repository_blob.repository WHERE repository_blob.digest=?1 UNION " +
+  Query query(database, above(kSomeParentsOfBlob) +
+                            "SELECT name FROM (SELECT repository FROM repository_blob WHERE digest=?1 LIMIT ?2)"
+                            " AS holder JOIN repository ON repository.id=holder.repository UNION " +
                             names_of("tag", in_images) + " UNION " + names_of("digest_reference", in_images) +
                             " LIMIT ?2");
-  query.bind(digest.to_string()).bind(static_cast<std::int64_t>(limit));
+  query.bind(digest.to_string()).bind(static_cast<std::int64_t>(limit)).bind(kMaxLooks);
   std::vector<std::string> holders;
   while (query.step()) holders.push_back(query.text(0));
   return holders;
+}
+
+bool is_copied_blob(Database& database, const oci::Digest& digest) {
+  return Query(database, above(kSomeParentsOfBlob) + is_copied_in("repository_blob"))
+      .bind(digest.to_string())
+      .bind(kMaxLooks)
+      .bind(kMaxLooks)
+      .step();
+}
+
+bool is_copied_manifest(Database& database, const oci::Digest& digest) {
+  return Query(database, above("SELECT digest FROM manifest WHERE digest=?1 AND is_published") +
+                             is_copied_in("repository_manifest"))
+      .bind(digest.to_string())
+      .bind(kMaxLooks)
+      .step();
 }
 
 }  // namespace lighterd::imagestore::pulled_table

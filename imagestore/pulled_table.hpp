@@ -25,4 +25,8 @@ NamePage list_repositories(Database& database, const PageRequest& page);
 NamePage list_tags(Database& database, const std::string& name, const PageRequest& page);
 std::vector<std::string> list_holders(Database& database, const oci::Digest& digest, std::size_t limit);
 
+// Whether a cached or a pulled repository shows it. Of what very many have, only some are looked at: false then.
+bool is_copied_blob(Database& database, const oci::Digest& digest);
+bool is_copied_manifest(Database& database, const oci::Digest& digest);
+
 }  // namespace lighterd::imagestore::pulled_table

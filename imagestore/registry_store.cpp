@@ -32,10 +32,23 @@ void check(const ManifestUpload& upload) {
     if (!oci::is_valid_tag(tag)) throw Error(ErrorCode::kInvalidArgument, "invalid tag format");
 }
 
+std::optional<oci::Document> find_document(ContentStore& content, const oci::Descriptor& descriptor) {
+  try {
+    return oci::parse_document(content.read_blob(descriptor.digest, oci::kMaxManifestBytes), descriptor.media_type,
+                               descriptor.digest.to_string());
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kDataLoss && error.code() != ErrorCode::kNotFound) throw;
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 RegistryStore::RegistryStore(ContentStore& content, MetadataDb& database, std::chrono::milliseconds grace)
-    : content_(content), database_(database), grace_(grace) {}
+    : content_(content),
+      database_(database),
+      grace_(grace),
+      time_step_(std::min<std::chrono::milliseconds>(std::chrono::minutes(1), grace / 10)) {}
 
 std::optional<RepositoryKind> RegistryStore::find_repository(const std::string& repository) {
   auto read = database_.read();
@@ -62,10 +75,21 @@ std::optional<TagRecord> RegistryStore::find_tag(const std::string& repository, 
 }
 
 std::optional<oci::Descriptor> RegistryStore::find_manifest(const std::string& repository, const oci::Digest& digest) {
-  auto read = database_.read();
-  if (const auto row = registry_table::find(*read, repository))
-    if (auto manifest = registry_table::find_manifest(*read, row->id, digest)) return manifest;
-  return pulled_table::find_manifest(*read, repository, digest);
+  std::optional<registry_table::RepositoryRow> row;
+  std::optional<registry_table::ManifestLink> link;
+  {
+    auto read = database_.read();
+    row = registry_table::find(*read, repository);
+    if (row) link = registry_table::find_manifest(*read, row->id, digest);
+    if (!link) return pulled_table::find_manifest(*read, repository, digest);
+  }
+  const auto now = base::now();
+  if (now - link->added_at > grace_ / 2) {
+    auto write = database_.write(MetadataDb::Durability::kThisRun);
+    if (!registry_table::touch_manifest(*write, row->id, digest, now)) return std::nullopt;
+    write.commit();
+  }
+  return std::move(link->descriptor);
 }
 
 std::optional<BlobInfo> RegistryStore::find_blob(const std::string& repository, const oci::Digest& digest) {
@@ -96,6 +120,14 @@ std::optional<oci::Descriptor> RegistryStore::find_described(const std::string& 
 
 std::vector<std::string> RegistryStore::list_holders(const oci::Digest& digest, std::size_t limit) {
   return pulled_table::list_holders(*database_.read(), digest, limit);
+}
+
+bool RegistryStore::is_copied_blob(const oci::Digest& digest) {
+  return pulled_table::is_copied_blob(*database_.read(), digest);
+}
+
+bool RegistryStore::is_copied_manifest(const oci::Digest& digest) {
+  return pulled_table::is_copied_manifest(*database_.read(), digest);
 }
 
 ReferrerPage RegistryStore::list_referrers(const std::string& repository, const oci::Digest& subject,
@@ -130,8 +162,7 @@ void RegistryStore::record(Database& database, const ManifestUpload& upload, bas
   registry_table::put_manifest(database, repository, upload.descriptor, upload.document, now);
   // What is visible only because it was pulled would go with the pulled image.
   for (const oci::Digest& child : upload.required_manifests)
-    if (!registry_table::find_manifest(database, repository, child))
-      registry_table::adopt(database, repository, child, now);
+    if (!registry_table::find_manifest(database, repository, child)) adopt(database, repository, child, now);
   for (const oci::Digest& blob : upload.required_blobs)
     if (!registry_table::find_blob(database, repository, blob))
       registry_table::link_blob(database, repository, blob, now);
@@ -157,16 +188,52 @@ bool RegistryStore::confirm_tag(const std::string& repository, const std::string
   auto write = database_.write(is_new ? MetadataDb::Durability::kPowerLoss : MetadataDb::Durability::kThisRun);
   if (!is_manifest_visible(*write, repository, digest)) return false;
   const std::int64_t id = get_for_writing(*write, repository, RepositoryKind::kCached, now);
-  if (!registry_table::find_manifest(*write, id, digest)) registry_table::adopt(*write, id, digest, now);
+  if (!registry_table::find_manifest(*write, id, digest)) adopt(*write, id, digest, now);
   registry_table::set_tag(*write, id, tag, digest, now);
   write.commit();
   return true;
 }
 
+bool RegistryStore::confirm_manifest(const std::string& repository, const oci::Digest& digest) {
+  {
+    auto read = database_.read();
+    const auto row = registry_table::find(*read, repository);
+    if (row && registry_table::find_manifest(*read, row->id, digest)) return true;
+    if (!pulled_table::find_manifest(*read, repository, digest)) return false;
+  }
+  const auto now = base::now();
+  auto write = database_.write();
+  if (!is_manifest_visible(*write, repository, digest)) return false;
+  adopt(*write, get_for_writing(*write, repository, RepositoryKind::kCached, now), digest, now);
+  write.commit();
+  return true;
+}
+
+void RegistryStore::touch_tag(const std::string& repository, const std::string& tag, const TagRecord& record) {
+  const auto now = base::now();
+  if (record.kind != RepositoryKind::kCached || now - std::max(record.updated_at, record.asked_at) <= time_step_)
+    return;
+  auto write = database_.write(MetadataDb::Durability::kThisRun);
+  const auto row = registry_table::find(*write, repository);
+  if (row && registry_table::touch_tag(*write, row->id, tag, now)) write.commit();
+}
+
+// What the Docker face has, with all that is below it, now in the repository as well.
+void RegistryStore::adopt(Database& database, std::int64_t repository, const oci::Digest& manifest,
+                          base::Timestamp now) const {
+  for (const oci::Descriptor& published : registry_table::list_published(database, manifest)) {
+    if (registry_table::find_manifest(database, repository, published.digest)) continue;
+    const auto document = find_document(content_, published);
+    if (!document) continue;
+    registry_table::put_manifest(database, repository, published, *document, now);
+    registry_table::link_content(database, repository, published.digest, now);
+  }
+}
+
 bool RegistryStore::remove_tag(const std::string& repository, const std::string& tag) {
   auto write = database_.write();
   const auto row = registry_table::find(*write, repository);
-  if (!row || !registry_table::remove_tag(*write, row->id, tag)) return false;
+  if (!row || !registry_table::remove_tag(*write, row->id, tag, base::now())) return false;
   write.commit();
   return true;
 }
@@ -194,8 +261,7 @@ std::int64_t RegistryStore::get_for_writing(Database& database, const std::strin
                                             base::Timestamp now) const {
   require_writable(database, repository, kind);
   if (const auto row = registry_table::find(database, repository)) {
-    const auto step = std::min<std::chrono::milliseconds>(std::chrono::minutes(1), grace_ / 10);
-    if (now - row->active_at > step) registry_table::set_active(database, row->id, now);
+    if (now - row->active_at > time_step_) registry_table::set_active(database, row->id, now);
     return row->id;
   }
   return registry_table::insert(database, repository, kind, now);

@@ -31,6 +31,7 @@ struct TagRecord {
   oci::Descriptor target;      // media type as it was pushed
   base::Timestamp updated_at;  // last push, or the upstream's last confirmation
   RepositoryKind kind;
+  base::Timestamp asked_at = {};  // touch_tag, of a cached one
 };
 
 struct PageRequest {
@@ -75,8 +76,14 @@ class RegistryStore {
   NamePage list_repositories(const PageRequest& page);  // of every kind, each once
   NamePage list_tags(const std::string& repository, const PageRequest& page);
 
+  // Whether a cached or a pulled repository shows it: what was only pushed here is nobody's copy, and shown by no other
+  // repository because somebody names its digest. Cheap; false at times where very many repositories have it.
+  bool is_copied_blob(const oci::Digest& digest);
+  bool is_copied_manifest(const oci::Digest& digest);
+
   // Of a cached and a pulled tag of the same name the newer one.
   std::optional<TagRecord> find_tag(const std::string& repository, const std::string& tag);
+  // Renews the time since which nothing may have led to it.
   std::optional<oci::Descriptor> find_manifest(const std::string& repository, const oci::Digest& digest);
   // Renews the grace of what waits for its manifest. A row whose file is missing or damaged counts as absent.
   std::optional<BlobInfo> find_blob(const std::string& repository, const oci::Digest& digest);
@@ -95,6 +102,10 @@ class RegistryStore {
   bool link_blob(const std::string& repository, RepositoryKind kind, const oci::Digest& digest);
   // A cached tag was confirmed by its upstream: still that manifest, which has to be in the repository (false if not).
   bool confirm_tag(const std::string& repository, const std::string& tag, const oci::Digest& digest);
+  // The same of a manifest: one that was only pulled becomes a cached one.
+  bool confirm_manifest(const std::string& repository, const oci::Digest& digest);
+  // The cached tag was served without being confirmed: retention sees that it is asked for. Rarely costs a write.
+  void touch_tag(const std::string& repository, const std::string& tag, const TagRecord& record);
 
   // Whether there was one. Content stays for the collector. Of pulled repositories nothing can be removed.
   bool remove_tag(const std::string& repository, const std::string& tag);
@@ -109,6 +120,7 @@ class RegistryStore {
   void require_writable(Database& database, const std::string& repository, RepositoryKind kind) const;
   std::int64_t get_for_writing(Database& database, const std::string& repository, RepositoryKind kind,
                                base::Timestamp now) const;
+  void adopt(Database& database, std::int64_t repository, const oci::Digest& manifest, base::Timestamp now) const;
   bool is_manifest_visible(Database& database, const std::string& repository, const oci::Digest& digest) const;
   bool is_blob_visible(Database& database, const std::string& repository, const oci::Digest& digest) const;
   std::vector<oci::Digest> list_missing(Database& database, const ManifestUpload& upload) const;
@@ -117,6 +129,7 @@ class RegistryStore {
   ContentStore& content_;
   MetadataDb& database_;
   const std::chrono::milliseconds grace_;
+  const std::chrono::milliseconds time_step_;  // what is said to have been used is said so this often
 };
 
 }  // namespace lighterd::imagestore

@@ -22,6 +22,19 @@ oci::Descriptor parse_descriptor(const std::string& json) {
   return oci::descriptor_from_json(base::parse_json(json, "stored descriptor"));
 }
 
+// What the tag points to, unless it is `but`.
+void touch_target(Database& database, std::int64_t repository, const std::string& tag, const std::string& but,
+                  base::Timestamp now) {
+  Query(database,
+        "UPDATE repository_manifest SET added_at=?4 WHERE repository=?1 AND digest<>?3"
+        " AND digest=(SELECT digest FROM repository_tag WHERE repository=?1 AND tag=?2)")
+      .bind(repository)
+      .bind(tag)
+      .bind(but)
+      .bind(nanoseconds(now))
+      .run();
+}
+
 void mark_waiting(Database& database, std::int64_t repository, const std::string& manifest, base::Timestamp now) {
   Query(database,
         "UPDATE repository_blob SET is_waiting=1, touched_at=?3 WHERE repository=?1"
@@ -55,13 +68,23 @@ void set_active(Database& database, std::int64_t repository, base::Timestamp now
   Query(database, "UPDATE repository SET active_at=?2 WHERE id=?1").bind(repository).bind(nanoseconds(now)).run();
 }
 
-std::optional<oci::Descriptor> find_manifest(Database& database, std::int64_t repository, const oci::Digest& digest) {
+std::optional<ManifestLink> find_manifest(Database& database, std::int64_t repository, const oci::Digest& digest) {
   Query query(database,
-              "SELECT media_type, size FROM repository_manifest JOIN blob USING(digest)"
+              "SELECT media_type, size, added_at FROM repository_manifest JOIN blob USING(digest)"
               " WHERE repository=?1 AND digest=?2");
   query.bind(repository).bind(digest.to_string());
   if (!query.step()) return std::nullopt;
-  return oci::Descriptor{.media_type = query.text(0), .digest = digest, .size_bytes = query.integer(1)};
+  oci::Descriptor descriptor{.media_type = query.text(0), .digest = digest, .size_bytes = query.integer(1)};
+  return ManifestLink{std::move(descriptor), timestamp(query.integer(2))};
+}
+
+bool touch_manifest(Database& database, std::int64_t repository, const oci::Digest& digest, base::Timestamp now) {
+  Query(database, "UPDATE repository_manifest SET added_at=?3 WHERE repository=?1 AND digest=?2")
+      .bind(repository)
+      .bind(digest.to_string())
+      .bind(nanoseconds(now))
+      .run();
+  return database.changes() > 0;
 }
 
 void put_manifest(Database& database, std::int64_t repository, const oci::Descriptor& descriptor,
@@ -173,42 +196,35 @@ void keep_content(Database& database, std::int64_t repository, const oci::Digest
       .run();
 }
 
-void adopt(Database& database, std::int64_t repository, const oci::Digest& manifest, base::Timestamp now) {
-  std::vector<oci::Digest> documents;
-  {
-    Query query(database,
-                "WITH RECURSIVE below(digest) AS (SELECT ?1 UNION SELECT link.child FROM link JOIN below"
-                " ON link.parent=below.digest WHERE link.role='manifest')"
-                " SELECT digest FROM below JOIN manifest USING(digest) WHERE is_published");
-    query.bind(manifest.to_string());
-    while (query.step()) documents.push_back(oci::parse_digest(query.text(0)));
-  }
-  for (const oci::Digest& document : documents) {
-    Query(database,
-          "INSERT INTO repository_manifest(repository, digest, media_type, added_at)"
-          " SELECT ?1, digest, media_type, ?3 FROM manifest WHERE digest=?2 ON CONFLICT DO NOTHING")
-        .bind(repository)
-        .bind(document.to_string())
-        .bind(nanoseconds(now))
-        .run();
-    link_content(database, repository, document, now);
-  }
+std::vector<oci::Descriptor> list_published(Database& database, const oci::Digest& manifest) {
+  std::vector<oci::Descriptor> documents;
+  Query query(database,
+              "WITH RECURSIVE below(digest) AS (SELECT ?1 UNION SELECT link.child FROM link JOIN below"
+              " ON link.parent=below.digest WHERE link.role='manifest')"
+              " SELECT digest, media_type, size FROM below JOIN manifest USING(digest) JOIN blob USING(digest)"
+              " WHERE is_published");
+  query.bind(manifest.to_string());
+  while (query.step())
+    documents.push_back(
+        {.media_type = query.text(1), .digest = oci::parse_digest(query.text(0)), .size_bytes = query.integer(2)});
+  return documents;
 }
 
 std::optional<TagRecord> find_tag(Database& database, const RepositoryRow& repository, const std::string& tag) {
   Query query(database,
-              "SELECT digest, media_type, size, updated_at FROM repository_tag"
+              "SELECT digest, media_type, size, updated_at, asked_at FROM repository_tag"
               " JOIN repository_manifest USING(repository, digest) JOIN blob USING(digest)"
               " WHERE repository=?1 AND tag=?2");
   query.bind(repository.id).bind(tag);
   if (!query.step()) return std::nullopt;
   const oci::Digest digest = oci::parse_digest(query.text(0));
   oci::Descriptor target{.media_type = query.text(1), .digest = digest, .size_bytes = query.integer(2)};
-  return TagRecord{std::move(target), timestamp(query.integer(3)), repository.kind};
+  return TagRecord{std::move(target), timestamp(query.integer(3)), repository.kind, timestamp(query.integer(4))};
 }
 
 void set_tag(Database& database, std::int64_t repository, const std::string& tag, const oci::Digest& digest,
              base::Timestamp now) {
+  touch_target(database, repository, tag, digest.to_string(), now);
   Query(database,
         "INSERT INTO repository_tag(repository, tag, digest, updated_at) VALUES(?1, ?2, ?3, ?4)"
         " ON CONFLICT DO UPDATE SET digest=excluded.digest, updated_at=excluded.updated_at")
@@ -219,8 +235,18 @@ void set_tag(Database& database, std::int64_t repository, const std::string& tag
       .run();
 }
 
-bool remove_tag(Database& database, std::int64_t repository, const std::string& tag) {
+bool remove_tag(Database& database, std::int64_t repository, const std::string& tag, base::Timestamp now) {
+  touch_target(database, repository, tag, "", now);
   Query(database, "DELETE FROM repository_tag WHERE repository=?1 AND tag=?2").bind(repository).bind(tag).run();
+  return database.changes() > 0;
+}
+
+bool touch_tag(Database& database, std::int64_t repository, const std::string& tag, base::Timestamp now) {
+  Query(database, "UPDATE repository_tag SET asked_at=?3 WHERE repository=?1 AND tag=?2")
+      .bind(repository)
+      .bind(tag)
+      .bind(nanoseconds(now))
+      .run();
   return database.changes() > 0;
 }
 

@@ -25,11 +25,18 @@ struct BlobLink {
   bool is_waiting;  // no manifest was seen to need it since then
 };
 
+struct ManifestLink {
+  oci::Descriptor descriptor;
+  base::Timestamp added_at;
+};
+
 std::optional<RepositoryRow> find(Database& database, const std::string& name);
 std::int64_t insert(Database& database, const std::string& name, RepositoryKind kind, base::Timestamp now);
 void set_active(Database& database, std::int64_t repository, base::Timestamp now);
 
-std::optional<oci::Descriptor> find_manifest(Database& database, std::int64_t repository, const oci::Digest& digest);
+std::optional<ManifestLink> find_manifest(Database& database, std::int64_t repository, const oci::Digest& digest);
+// Whether it was there.
+bool touch_manifest(Database& database, std::int64_t repository, const oci::Digest& digest, base::Timestamp now);
 // One that is there gets a new time.
 void put_manifest(Database& database, std::int64_t repository, const oci::Descriptor& descriptor,
                   const oci::Document& document, base::Timestamp now);
@@ -48,13 +55,16 @@ bool is_blob_needed(Database& database, std::int64_t repository, const oci::Dige
 void link_content(Database& database, std::int64_t repository, const oci::Digest& manifest, base::Timestamp now);
 // The same of those that are linked already.
 void keep_content(Database& database, std::int64_t repository, const oci::Digest& manifest);
-// What the Docker face has, with all that is below it, now in the repository as well.
-void adopt(Database& database, std::int64_t repository, const oci::Digest& manifest, base::Timestamp now);
+// What the Docker face has of the manifest and all that is below it.
+std::vector<oci::Descriptor> list_published(Database& database, const oci::Digest& manifest);
 
 std::optional<TagRecord> find_tag(Database& database, const RepositoryRow& repository, const std::string& tag);
+// What a tag pointed to gets a new time when it does no longer.
 void set_tag(Database& database, std::int64_t repository, const std::string& tag, const oci::Digest& digest,
              base::Timestamp now);
-bool remove_tag(Database& database, std::int64_t repository, const std::string& tag);
+bool remove_tag(Database& database, std::int64_t repository, const std::string& tag, base::Timestamp now);
+// Whether it was there.
+bool touch_tag(Database& database, std::int64_t repository, const std::string& tag, base::Timestamp now);
 
 ReferrerPage list_referrers(Database& database, std::int64_t repository, const oci::Digest& subject,
                             const std::string& artifact_type, const PageRequest& page);

@@ -36,7 +36,7 @@ std::vector<std::string> list_surplus_tags(Database& database, std::int64_t repo
 }
 
 std::vector<std::string> list_old_tags(Database& database, std::int64_t repository, base::Timestamp before) {
-  Query query(database, "SELECT tag FROM repository_tag WHERE repository=?1 AND updated_at<?2 LIMIT ?3");
+  Query query(database, "SELECT tag FROM repository_tag WHERE repository=?1 AND max(updated_at, asked_at)<?2 LIMIT ?3");
   query.bind(repository).bind(nanoseconds(before)).bind(kBatch);
   return read_texts(query);
 }

@@ -17,7 +17,7 @@ namespace lighterd::imagestore::retention_table {
 // Behind `after`, by ID; with their names.
 std::vector<std::pair<std::int64_t, std::string>> list_repositories(Database& database, std::int64_t after);
 
-// Tags beyond the `keep` newest, of the same time the first by name, or not set since `before`.
+// Tags beyond the `keep` newest, of the same time the first by name, or neither set nor asked for since `before`.
 std::vector<std::string> list_surplus_tags(Database& database, std::int64_t repository, std::size_t keep);
 std::vector<std::string> list_old_tags(Database& database, std::int64_t repository, base::Timestamp before);
 // Manifests from before then to which nothing leads: no tag, no younger manifest, no index, and no subject that stays.

@@ -65,12 +65,14 @@ struct UploadStore::Session {
         row(std::move(upload)),
         path(std::move(file)),
         life(lifetime),
-        hasher(row.algorithm) {}
+        algorithm(row.algorithm),
+        hasher(algorithm) {}
 
   const std::string id;
   const upload_table::UploadRow row;
   const std::filesystem::path path;
   const Life life;
+  oci::DigestAlgorithm algorithm;  // the row's, or the one that is expected
   oci::DigestHasher hasher;
   std::atomic<std::int64_t> size_bytes = 0;  // what was hashed, and what counts of the file
   std::int64_t flushed_bytes = 0;
@@ -130,25 +132,35 @@ void Upload::write(base::Bytes data) {
   base::start_write_back(state_->fd.get(), session.flushed_bytes, session.size_bytes);
 }
 
-BlobInfo Upload::commit(const oci::Digest& expected) {
+void Upload::expect(oci::DigestAlgorithm algorithm) {
+  UploadStore::Session& session = *state_->session;
+  if (session.size_bytes > 0 || session.algorithm == algorithm) return;
+  session.hasher = oci::DigestHasher(algorithm);
+  session.algorithm = algorithm;
+}
+
+BlobInfo Upload::commit(const oci::Digest& expected, const std::stop_token& stop) {
   if (state_->has_ended) throw unknown_upload(id());
   try {
-    verify(expected);
+    verify(expected, stop);
     BlobInfo info = publish(expected);
     state_->has_ended = true;
     return info;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::kCancelled) end();
+    throw;
   } catch (...) {
     end();
     throw;
   }
 }
 
-void Upload::verify(const oci::Digest& expected) {
+void Upload::verify(const oci::Digest& expected, const std::stop_token& stop) {
   UploadStore::Session& session = *state_->session;
   oci::DigestHasher other(expected.algorithm());
   oci::DigestHasher* hasher = &session.hasher;
-  if (expected.algorithm() != session.row.algorithm) {
-    update_from_file(other, state_->fd.get(), session.size_bytes, session.path, {});
+  if (expected.algorithm() != session.algorithm) {
+    update_from_file(other, state_->fd.get(), session.size_bytes, session.path, stop);
     hasher = &other;
   }
   const oci::Digest digest = hasher->finish();

@@ -23,9 +23,12 @@ class Upload final : public base::Sink {
   const std::string& repository() const;
   std::int64_t size_bytes() const;  // what has arrived, in all requests
   void write(base::Bytes data) override;
+  // By which algorithm it will be committed, as soon as that is known: hashed so from the first byte, if none came yet.
+  void expect(oci::DigestAlgorithm algorithm);
   // Makes the blob durable and visible in the repository, and ends the session. kDataLoss if the bytes are something
-  // else: the session has ended then as well. Reads again only what another algorithm than the session's needs. Once.
-  BlobInfo commit(const oci::Digest& expected);
+  // else: the session has ended then as well. Reads again only what another algorithm than the session's needs; stopped
+  // then, kCancelled, it stays as it was. Once.
+  BlobInfo commit(const oci::Digest& expected, const std::stop_token& stop = {});
   // Ends the session and forgets what arrived.
   void cancel();
 
@@ -33,7 +36,7 @@ class Upload final : public base::Sink {
   friend class UploadStore;
   struct State;
   explicit Upload(std::unique_ptr<State> state);
-  void verify(const oci::Digest& expected);
+  void verify(const oci::Digest& expected, const std::stop_token& stop);
   BlobInfo publish(const oci::Digest& digest);
   void end() noexcept;
   std::unique_ptr<State> state_;

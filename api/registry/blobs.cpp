@@ -103,7 +103,7 @@ void send_stored(RegistryCall& call, const imagestore::BlobInfo& blob) {
 }
 
 // Of a blob that is on its way from upstream: handed on as it arrives. Several ranges are not worth it.
-void send_download(RegistryCall& call, const oci::RepositoryName& upstream, const oci::Digest& digest) {
+void send_download(RegistryCall& call, const distribution::UpstreamCall& upstream, const oci::Digest& digest) {
   auto& cache = call.services.upstream;
   const auto size_bytes = cache.find_blob_size(upstream, digest, call.request.stop);
   if (!size_bytes) throw_unknown(digest);
@@ -139,9 +139,9 @@ void blob_get(RegistryCall& call) {
     return send_empty(call, 304);
   }
   if (blob) return send_stored(call, *blob);
-  const auto* upstream = find_upstream(call);
+  const auto upstream = find_upstream(call);
   // A repository of which no manifest was asked for yet has no blobs that anybody could want.
-  if (upstream == nullptr || !call.services.registry.find_repository(call.repository.name)) throw_unknown(digest);
+  if (!upstream || !call.services.registry.find_repository(call.repository.name)) throw_unknown(digest);
   send_download(call, *upstream, digest);
 }
 

@@ -23,7 +23,7 @@ struct ServedManifest {
   throw RegistryFault(FaultCode::kManifestUnknown, "", detail);
 }
 
-ServedManifest find_upstream_manifest(RegistryCall& call, const oci::RepositoryName& upstream,
+ServedManifest find_upstream_manifest(RegistryCall& call, const distribution::UpstreamCall& upstream,
                                       const ManifestReference& reference) {
   auto& cache = call.services.upstream;
   const auto* tag = std::get_if<std::string>(&reference);
@@ -39,7 +39,7 @@ bool is_answered_elsewhere(const RegistryCall& call) {
 }
 
 ServedManifest get_manifest(RegistryCall& call, const ManifestReference& reference) {
-  if (const auto* upstream = find_upstream(call)) return find_upstream_manifest(call, *upstream, reference);
+  if (const auto upstream = find_upstream(call)) return find_upstream_manifest(call, *upstream, reference);
   auto& registry = call.services.registry;
   if (const auto* tag = std::get_if<std::string>(&reference)) {
     if (is_answered_elsewhere(call)) throw_unknown(reference);

@@ -15,7 +15,7 @@ void referrers(RegistryCall& call) {
   const std::string artifact_type = type == nullptr ? "" : *type;
   const std::size_t limit = std::clamp<std::size_t>(find_page_size(call).value_or(kMaxPage), 1, kMaxPage);
   // What upstream cannot tell now is what was cached of it.
-  if (const auto* upstream = find_upstream(call))
+  if (const auto upstream = find_upstream(call))
     set_stale_warning(call, call.services.upstream.fetch_referrers(*upstream, subject, call.request.stop));
   const auto page =
       call.services.registry.list_referrers(call.repository.name, subject, artifact_type, {page_start(call), limit});

@@ -71,11 +71,14 @@ void require_writable(const RegistryCall& call) {
   if (kind == imagestore::RepositoryKind::kPulled) refuse("the repository has pulled images and is read only");
 }
 
-const oci::RepositoryName* find_upstream(const RegistryCall& call) {
+std::optional<distribution::UpstreamCall> find_upstream(const RegistryCall& call) {
   const auto& origin = call.repository.origin;
-  if (!origin || call.repository.is_own_request || !call.services.upstream.serves(origin->domain())) return nullptr;
+  if (!origin || call.repository.is_own_request || !call.services.upstream.serves(origin->domain()))
+    return std::nullopt;
   const auto kind = call.services.registry.find_repository(call.repository.name);
-  return kind == imagestore::RepositoryKind::kPushed ? nullptr : &*origin;
+  if (kind == imagestore::RepositoryKind::kPushed) return std::nullopt;
+  const std::string* via = call.request.headers.find("Via");
+  return distribution::UpstreamCall(*origin, via == nullptr ? "" : *via);
 }
 
 oci::Digest parse_digest_parameter(std::string_view text) {

@@ -48,9 +48,9 @@ BodyEnd read_body(RegistryCall& call, base::Sink& sink, std::int64_t limit_bytes
 // Status 405 UNSUPPORTED for a repository that is not written by its clients, and of a read-only registry.
 void require_writable(const RegistryCall& call);
 
-// Where what is not here may be had; null for what nobody else has: pushed repositories, and hosts that are no
-// upstream.
-const oci::RepositoryName* find_upstream(const RegistryCall& call);
+// Where what is not here may be had, for this client; nothing for what nobody else has: pushed repositories, and hosts
+// that are no upstream.
+std::optional<distribution::UpstreamCall> find_upstream(const RegistryCall& call);
 
 // 400 DIGEST_INVALID.
 oci::Digest parse_digest_parameter(std::string_view text);

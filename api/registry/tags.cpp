@@ -14,7 +14,7 @@ class TagSource {
  public:
   // 404 NAME_UNKNOWN.
   explicit TagSource(RegistryCall& call) : call_(call) {
-    if (const auto* upstream = find_upstream(call)) {
+    if (const auto upstream = find_upstream(call)) {
       auto tags = call.services.upstream.list_tags(*upstream, call.request.stop);
       set_stale_warning(call, tags.stale);
       if (!tags.stale) upstream_ = std::move(tags.names);

@@ -37,9 +37,9 @@ void send_blob_created(RegistryCall& call, const oci::Digest& digest) {
   send_empty(call, 201);
 }
 
-void commit(Upload& upload, const oci::Digest& digest) {
+void commit(Upload& upload, const oci::Digest& digest, const std::stop_token& stop) {
   try {
-    upload.commit(digest);
+    upload.commit(digest, stop);
   } catch (const base::Error& error) {
     if (error.code() != base::ErrorCode::kDataLoss) throw;
     throw RegistryFault(FaultCode::kDigestInvalid, "", json_string(error.text()));
@@ -64,7 +64,7 @@ bool mount(RegistryCall& call, const oci::Digest& digest, const std::string* fro
 void receive_single(RegistryCall& call, const oci::Digest& digest) {
   const auto upload = call.services.uploads.start_single(call.repository.name, digest.algorithm());
   read_body(call, *upload, kNoLimit);
-  commit(*upload, digest);
+  commit(*upload, digest, call.request.stop);
   send_blob_created(call, digest);
 }
 
@@ -140,8 +140,9 @@ void upload_finish(RegistryCall& call) {
   if (text == nullptr) throw RegistryFault(FaultCode::kDigestInvalid, "digest parameter missing");
   const oci::Digest digest = parse_digest_parameter(*text);
   const auto upload = open_upload(call);
+  upload->expect(digest.algorithm());
   receive_chunk(call, *upload);
-  commit(*upload, digest);
+  commit(*upload, digest, call.request.stop);
   send_blob_created(call, digest);
 }
 

@@ -8,6 +8,7 @@ import re
 import selectors
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -438,6 +439,30 @@ def test_one_that_is_its_own_mirror(hub_cache: Callable[..., EmbeddedRegistry], 
     assert failures and all(re.search('error="(manifest|blob) unknown', line) for line in failures)
     for blob in (*all_blobs(IMAGE), *all_blobs(other)):
         assert count_downloads(upstream, blob) == 1
+
+
+def test_two_that_are_each_others_mirror(hub_cache: Callable[..., EmbeddedRegistry], upstream: FaultRegistry,
+                                         folder: Path) -> None:
+    names = [f"library/app{number}" for number in range(8)]
+    for name in names:
+        upstream.add(IMAGE, name, "1")
+    caches = [hub_cache(name="one"), hub_cache(name="two")]
+    for name, other in (("one", caches[1]), ("two", caches[0])):
+        write_hosts(folder / f"{name}-certs.d", "docker.io", f"http://{upstream.host}", other.host)
+
+    def ask(cache: EmbeddedRegistry, repository: str, tag: str) -> int:
+        with cache.client() as client:
+            return client.get_manifest(repository, tag).status
+
+    for tag, status in (("unknown", 404), ("1", 200)):
+        with ThreadPoolExecutor() as pool:
+            # Both at once: each is asked by the other while it asks the other itself.
+            answers = [pool.submit(ask, cache, name, tag) for name in names for cache in caches]
+            assert {answer.result() for answer in answers} == {status}
+    # They never waited for each other until somebody lost patience.
+    for cache in caches:
+        failures = [line for line in cache.daemon.log_text().splitlines() if "registry mirror failed" in line]
+        assert failures and all('error="manifest unknown' in line for line in failures)
 
 
 # ---- as a mirror of others ------------------------------------------------------------------------------------------

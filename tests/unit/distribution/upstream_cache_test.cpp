@@ -115,6 +115,32 @@ TEST_F(UpstreamCacheTest, WhatTheStoreHasByAnotherNameIsNotFetched) {
   EXPECT_EQ(gets(), 0U);
 }
 
+// Else whoever has an upstream could read here what he knows the digest of.
+TEST_F(UpstreamCacheTest, AManifestThatWasOnlyPushedHereUpstreamHasToHave) {
+  const auto image = serve_image("app", "1", "layer");
+  const oci::Document document = oci::parse_document(image.manifest_bytes, image.manifest.media_type, "test");
+  repositories.put_manifest(
+      {.repository = "private", .descriptor = image.manifest, .bytes = image.manifest_bytes, .document = document});
+  registry.add_fault({.method = "GET", .path = "*/manifests/*", .status = 404});
+  EXPECT_EQ(code_of([&] { get("1"); }), ErrorCode::kNotFound);
+  EXPECT_FALSE(repositories.find_manifest(local_name(), image.manifest.digest));
+  EXPECT_EQ(get("1").descriptor.digest, image.manifest.digest);
+  EXPECT_EQ(gets(), 2U);
+}
+
+TEST_F(UpstreamCacheTest, AStaleTagThatIsAskedForIsNoted) {
+  serve_image("app", "1", "layer");
+  get("1");
+  registry.add_fault({.times = -1, .status = 503});
+  const auto serve_again = [&] {
+    store.execute("UPDATE repository_tag SET updated_at=1, asked_at=0");
+    EXPECT_TRUE(get("1").stale);
+    EXPECT_LT(base::now() - repositories.find_tag(local_name(), "1")->asked_at, 1min);
+  };
+  serve_again();
+  serve_again();  // not asked upstream
+}
+
 TEST_F(UpstreamCacheTest, ManyWhoAskForATagMakeOneRequest) {
   settings.tag_lifetime = 1h;
   serve_image("app", "1", "layer");
@@ -166,10 +192,13 @@ INSTANTIATE_TEST_SUITE_P(All, UpstreamOutageTest,
 
 TEST_F(UpstreamCacheTest, AnUpstreamThatDoesNotAnswerIsNotWaitedForLong) {
   serve_image("app", "1", "layer");
-  settings.patience = 50ms;
+  serve_image("team", "1", "other layer");
+  settings.patience = 300ms;
   get("1");
-  registry.add_fault({.method = "HEAD", .times = -1, .stall_before_head = true});
+  get("1", "team");
+  registry.add_fault({.method = "HEAD", .path = "/v2/app/*", .times = -1, .stall_before_head = true});
   EXPECT_THAT(get("1").stale.value_or(""), HasSubstr("no answer"));
+  EXPECT_FALSE(get("1", "team").stale) << "only that repository is left alone";
 }
 
 TEST_F(UpstreamCacheTest, AfterAPauseUpstreamIsAskedAgain) {
@@ -204,10 +233,14 @@ TEST_F(UpstreamCacheTest, ATagThatIsGoneUpstreamIsGoneHere) {
 
 TEST_F(UpstreamCacheTest, AManifestThatIsNotWhatItsDigestSaysIsNotKept) {
   serve_image("app", "1", "old");
+  serve_image("team", "1", "other layer");
   get("1");
   const auto moved = serve_image("app", "1", "new");
   registry.add_fault({.method = "GET", .path = "*/manifests/*", .times = -1, .body = "{}"});
   EXPECT_THAT(get("1").stale.value_or(""), HasSubstr("verification failed"));
+  registry.clear_faults();
+  EXPECT_FALSE(get("1", "team").stale) << "only that repository is left alone";
+  registry.add_fault({.method = "GET", .path = "*/manifests/*", .times = -1, .body = "{}"});
   EXPECT_FALSE(store.content().find_blob(moved.manifest.digest));
   EXPECT_EQ(code_of([&] { cache().get_by_digest(repository(), moved.manifest.digest, {}); }), ErrorCode::kDataLoss);
 }
@@ -237,6 +270,31 @@ TEST_F(UpstreamCacheTest, KnowsItsOwnRequests) {
   EXPECT_TRUE(cache().is_own_request("1.1 proxy.example, " + via));
   EXPECT_FALSE(cache().is_own_request(""));
   EXPECT_FALSE(cache().is_own_request(make_via()));
+}
+
+TEST_F(UpstreamCacheTest, HandsOnWhichDaemonsARequestCameThrough) {
+  serve_image("app", "1", "layer");
+  const std::string first = make_via();
+  const std::string second = make_via();
+  cache().get_by_tag({repository(), "1.0 proxy, " + first + ",1.1 lighterd-no, " + second}, "1", {});
+  const std::string via = registry.requests("HEAD").back().header("Via");
+  EXPECT_THAT(via, testing::StartsWith(first + ", " + second + ", 1.1 lighterd-"));
+  EXPECT_TRUE(cache().is_own_request(via));
+  EXPECT_FALSE(cache().is_own_request(first + ", " + second));
+  std::string circle = make_via();
+  for (int i = 1; i < 16; ++i) circle += ", " + make_via();
+  EXPECT_TRUE(cache().is_own_request(circle)) << "it has gone far enough";
+}
+
+TEST_F(UpstreamCacheTest, WhoAsksForAnotherDaemonWaitsForNobodyElse) {
+  serve_image("app", "1", "layer");
+  registry.add_fault({.method = "HEAD", .stall_before_head = true});
+  (void)cache();
+  auto waiting = std::async(std::launch::async, [&] { return get("1"); });
+  ASSERT_TRUE(registry.wait_for_requests(1, "HEAD", "*"));
+  EXPECT_FALSE(cache().get_by_tag({repository(), make_via()}, "1", {}).stale);
+  registry.release_stalls();
+  EXPECT_FALSE(waiting.get().stale);
 }
 
 TEST_F(UpstreamCacheTest, ServesTheHostsThatItIsFor) {
@@ -320,6 +378,28 @@ TEST_F(UpstreamReferrersTest, OneThatIsGoneHidesNoOther) {
   EXPECT_THAT(listed(), testing::ElementsAre(there.digest));
 }
 
+TEST_F(UpstreamReferrersTest, WhatTheDockerFacePulledIsListedToo) {
+  TestImage signature = make_image({.layers = {"signature"}});
+  auto document = nlohmann::json::parse(signature.manifest_bytes);
+  document["subject"] = oci::to_json(image.manifest);
+  signature.manifest_bytes = document.dump();
+  signature.manifest = tests::descriptor_of(oci::media_type::kOciManifest, signature.manifest_bytes);
+  store.publish(signature, registry.host() + "/app:signature");
+  serve_list({signature.manifest});
+  EXPECT_FALSE(fetch());
+  EXPECT_THAT(listed(), testing::ElementsAre(signature.manifest.digest));
+  EXPECT_EQ(gets(), 0U);
+}
+
+TEST_F(UpstreamReferrersTest, AListThatTakesLongSaysNothingOfTags) {
+  settings.patience = 300ms;
+  serve("app", "1", image);
+  get("1");
+  registry.add_fault({.method = "GET", .path = "*/referrers/*", .times = -1, .stall_before_head = true});
+  EXPECT_TRUE(fetch());
+  EXPECT_FALSE(get("1").stale);
+}
+
 TEST_F(UpstreamReferrersTest, ThereMayBeNone) {
   EXPECT_FALSE(fetch());
   EXPECT_TRUE(listed().empty());
@@ -361,6 +441,11 @@ class UpstreamBlobTest : public UpstreamCacheTest {
     return store.content().read_blob(layer().digest, kBytes).substr(static_cast<std::size_t>(begin));
   }
   bool is_visible() { return repositories.find_blob(local_name(), layer().digest).has_value(); }
+  void push_elsewhere(const oci::Descriptor& blob, const std::string& bytes) {
+    const auto lease = store.content().make_lease("test");
+    store.content().put_blob(blob, bytes, lease);
+    repositories.link_blob("private", RepositoryKind::kPushed, blob.digest);
+  }
   void stall_at(std::size_t bytes) {
     registry.add_fault({.method = "GET", .path = "*/blobs/*", .stall_after_bytes = bytes});
   }
@@ -518,11 +603,72 @@ TEST_F(UpstreamBlobTest, AReaderIsStopped) {
 TEST_F(UpstreamBlobTest, WhatTheStoreHasAndTheManifestNamesIsLinked) {
   const auto lease = store.content().make_lease("test");
   store.put(layer().media_type, content, lease);
+  repositories.link_blob("registry.example/copy", RepositoryKind::kCached, layer().digest);
   EXPECT_FALSE(is_visible());
   EXPECT_FALSE(open());
   EXPECT_TRUE(is_visible());
   EXPECT_EQ(cache().find_blob_size(repository(), layer().digest, {}), static_cast<std::int64_t>(kBytes));
   EXPECT_TRUE(registry.requests().empty());
+}
+
+// Else whoever has an upstream could read here what he knows the digest of.
+TEST_F(UpstreamBlobTest, WhatWasOnlyPushedHereUpstreamHasToHave) {
+  push_elsewhere(layer(), content);
+  const auto head = [&](int status, const std::string& length) {
+    registry.add_fault({.method = "HEAD", .path = path(), .status = status, .headers = {{"Content-Length", length}}});
+  };
+  head(404, "0");
+  EXPECT_EQ(code_of([&] { open(); }), ErrorCode::kNotFound);
+  head(200, "399999");
+  EXPECT_EQ(code_of([&] { open(); }), ErrorCode::kDataLoss);
+  EXPECT_FALSE(is_visible());
+  EXPECT_FALSE(open());
+  EXPECT_TRUE(is_visible());
+  EXPECT_EQ(registry.count("GET", path()), 0U);
+}
+
+TEST_F(UpstreamBlobTest, SoDoesASmallOne) {
+  push_elsewhere(image.config, image.config_bytes);
+  registry.add_fault({.method = "GET", .path = "*/blobs/*", .status = 404});
+  const auto ask = [&] { return cache().open_blob(repository(), image.config.digest, 0, {}); };
+  EXPECT_EQ(code_of(ask), ErrorCode::kNotFound);
+  EXPECT_FALSE(repositories.find_blob(local_name(), image.config.digest));
+  EXPECT_FALSE(ask());
+  EXPECT_TRUE(repositories.find_blob(local_name(), image.config.digest));
+}
+
+TEST_F(UpstreamBlobTest, ADownloadOfAnotherRepositoryIsJoinedWithUpstreamsLeaveOnly) {
+  serve("team", "1", image);
+  get("1", "team");
+  stall_at(100'000);
+  const auto download = open();
+  ASSERT_TRUE(download);
+  registry.add_fault({.method = "HEAD", .path = "/v2/team/blobs/*", .status = 403});
+  const auto ask = [&] { return cache().open_blob(repository("team"), layer().digest, 0, {}); };
+  EXPECT_EQ(code_of(ask), ErrorCode::kPermissionDenied);
+  auto allowed = ask();
+  ASSERT_TRUE(allowed);
+  release();
+  EXPECT_EQ(read_all(*allowed), content);
+  EXPECT_EQ(registry.count("GET", "*/blobs/*"), 1U);
+}
+
+TEST_F(UpstreamBlobTest, NothingIsLostBetweenItsArrivalAndItsLink) {
+  stall_at(200'000);
+  auto download = open();
+  ASSERT_TRUE(download);
+  release();
+  const auto is_fetched = [&] {
+    auto read = store.database().read();
+    return !imagestore::Query(*read, "SELECT 1 FROM lease WHERE operation LIKE 'fetch %'").step();
+  };
+  while (!is_fetched()) std::this_thread::yield();
+  store.content().remove_unneeded();
+  EXPECT_EQ(read_all(*download), content);
+  EXPECT_TRUE(is_visible());
+  download.reset();
+  store.content().remove_unneeded();
+  EXPECT_TRUE(is_visible());
 }
 
 TEST_F(UpstreamBlobTest, WhatNoManifestNamesIsAskedForFirst) {

@@ -55,8 +55,9 @@ class CollectorTest : public ::testing::Test {
   }
   // As if all that was done had been done two graces ago.
   void let_time_pass() {
-    for (const char* column : {"repository.active_at", "repository_blob.touched_at", "repository_manifest.added_at",
-                               "repository_tag.updated_at", "blob.added_at", "upload.created_at"}) {
+    for (const char* column :
+         {"repository.active_at", "repository_blob.touched_at", "repository_manifest.added_at",
+          "repository_tag.updated_at", "repository_tag.asked_at", "blob.added_at", "upload.created_at"}) {
       const std::string text = column;
       const std::size_t dot = text.find('.');
       const std::string name = text.substr(dot + 1);
@@ -65,6 +66,16 @@ class CollectorTest : public ::testing::Test {
   }
   bool has(const std::string& repository, const TestImage& image) {
     return registry_.find_manifest(repository, image.manifest.digest).has_value();
+  }
+  // Without asking for them.
+  std::int64_t manifests(const std::string& repository) {
+    auto read = store_.database().read();
+    Query query(*read,
+                "SELECT count(*) FROM repository_manifest JOIN repository ON id=repository_manifest.repository"
+                " WHERE name=?1");
+    query.bind(repository);
+    query.step();
+    return query.integer(0);
   }
   std::vector<std::string> tags(const std::string& repository) { return registry_.list_tags(repository, {}).names; }
 
@@ -179,7 +190,7 @@ TEST_F(CollectorTest, KeepsTheNewestTagsByPrefix) {
   EXPECT_TRUE(has("ci", images[0])) << "young";
   let_time_pass();
   collect({{.prefix = "ci", .keep_tags = 2, .max_tag_age = {}}});
-  EXPECT_FALSE(has("ci", images[0]));
+  EXPECT_FALSE(has("ci", images[1]));
   EXPECT_TRUE(has("ci", images[2]));
   EXPECT_TRUE(has("cinema", images[0]));
 }
@@ -196,9 +207,57 @@ TEST_F(CollectorTest, TagsGoByAge) {
   push("app", image_, {"old"});
   let_time_pass();
   push("app", make_image({.layers = {"new"}}), {"new"});
-  collect({{.prefix = "app", .keep_tags = {}, .max_tag_age = 1h}});
+  const std::vector<RetentionRule> rules = {{.prefix = "app", .keep_tags = {}, .max_tag_age = 24h}};
+  store_.execute("UPDATE repository_tag SET updated_at=1 WHERE tag='old'");
+  collect(rules);
   EXPECT_THAT(tags("app"), ElementsAre("new"));
-  EXPECT_FALSE(has("app", image_)) << "it was as old";
+  let_time_pass();
+  collect(rules);
+  EXPECT_FALSE(registry_.find_manifest("app", image_.manifest.digest));
+  EXPECT_THAT(tags("app"), ElementsAre("new"));
+}
+
+TEST_F(CollectorTest, WhatNoTagPointsToAnyMoreHasItsGrace) {
+  const std::vector<RetentionRule> rules = {{.prefix = "app", .keep_tags = 10, .max_tag_age = {}}};
+  const TestImage other = make_image({.layers = {"other"}});
+  push("app", image_, {"moves"});
+  push("app", other, {"goes"});
+  let_time_pass();
+  push("app", make_image({.layers = {"new"}}), {"moves"});
+  registry_.remove_tag("app", "goes");
+  collect(rules);
+  // A push may have been told that they are here.
+  EXPECT_EQ(manifests("app"), 3);
+  let_time_pass();
+  collect(rules);
+  EXPECT_EQ(manifests("app"), 1);
+}
+
+TEST_F(CollectorTest, AManifestThatWasAskedForHasItsGrace) {
+  const std::vector<RetentionRule> rules = {{.prefix = "app", .keep_tags = 10, .max_tag_age = {}}};
+  push("app", image_, {});
+  let_time_pass();
+  EXPECT_TRUE(has("app", image_));
+  collect(rules);
+  EXPECT_EQ(manifests("app"), 1);
+  let_time_pass();
+  collect(rules);
+  EXPECT_EQ(manifests("app"), 0);
+}
+
+TEST_F(CollectorTest, ACachedTagThatIsAskedForDoesNotAge) {
+  const std::string name = "docker.io/library/alpine";
+  const oci::Document document = oci::parse_document(image_.manifest_bytes, image_.manifest.media_type, "test");
+  registry_.put_manifest({.repository = name,
+                          .kind = RepositoryKind::kCached,
+                          .descriptor = image_.manifest,
+                          .bytes = image_.manifest_bytes,
+                          .document = document,
+                          .tags = {"asked", "left"}});
+  let_time_pass();
+  registry_.touch_tag(name, "asked", *registry_.find_tag(name, "asked"));
+  collect({{.prefix = "docker.io", .keep_tags = {}, .max_tag_age = 1h}});
+  EXPECT_THAT(tags(name), ElementsAre("asked"));
 }
 
 TEST_F(CollectorTest, WhatATagLeadsToStaysWithItsReferrers) {

@@ -398,6 +398,67 @@ TEST_F(RegistryStoreTest, HoldersAreOfEveryKind) {
   EXPECT_TRUE(registry().list_holders(descriptor_of("", "unknown").digest, 10).empty());
 }
 
+// Every artifact of a store may have the same empty config: what has no such repository does not go through them.
+TEST_F(RegistryStoreTest, OfAnUnknownRepositoryNoLinksAreLookedAt) {
+  store_.publish(image_, "alpine:3");
+  push("app", image_, {});
+  store_.execute("ALTER TABLE link RENAME TO hidden_link");
+  EXPECT_FALSE(is_visible("unknown", image_.config.digest));
+  EXPECT_FALSE(registry().find_manifest("unknown", image_.manifest.digest));
+  EXPECT_FALSE(registry().find_described("unknown", image_.config.digest));
+  EXPECT_FALSE(is_visible("app", image_.manifest.digest));
+  store_.execute("ALTER TABLE hidden_link RENAME TO link");
+  EXPECT_TRUE(is_visible("docker.io/library/alpine", image_.config.digest));
+}
+
+TEST_F(RegistryStoreTest, WhatWasOnlyPushedIsNoCopy) {
+  const auto& config = image_.config.digest;
+  const auto& manifest = image_.manifest.digest;
+  push("private", image_, {"1"});
+  EXPECT_FALSE(registry().is_copied_blob(config));
+  EXPECT_FALSE(registry().is_copied_manifest(manifest));
+  store_.publish(image_, "alpine:3");
+  EXPECT_TRUE(registry().is_copied_blob(config));
+  EXPECT_TRUE(registry().is_copied_manifest(manifest));
+  EXPECT_FALSE(registry().is_copied_blob(manifest));
+  store_.images().remove({.image = manifest, .even_if_named = true});
+  EXPECT_FALSE(registry().is_copied_blob(config));
+  EXPECT_FALSE(registry().is_copied_manifest(manifest));
+  push_blob("docker.io/cached", image_.config_bytes, RepositoryKind::kCached);
+  push_document("docker.io/cached", image_.manifest_bytes, image_.manifest.media_type, {}, {}, {},
+                RepositoryKind::kCached);
+  EXPECT_TRUE(registry().is_copied_blob(config));
+  EXPECT_TRUE(registry().is_copied_manifest(manifest));
+  EXPECT_FALSE(registry().is_copied_blob(image_.layers[0].first.digest));
+}
+
+TEST_F(RegistryStoreTest, AManifestThatIsAskedForIsRenewed) {
+  push("app", image_, {});
+  store_.execute("UPDATE repository_manifest SET added_at=1");
+  EXPECT_TRUE(registry().find_manifest("app", image_.manifest.digest));
+  EXPECT_EQ(count("repository_manifest WHERE added_at=1"), 0);
+  const std::string recent = std::to_string((base::now() - std::chrono::minutes(20)).time_since_epoch().count());
+  store_.execute("UPDATE repository_manifest SET added_at=" + recent);
+  EXPECT_TRUE(registry().find_manifest("app", image_.manifest.digest));
+  EXPECT_EQ(count("repository_manifest WHERE added_at=" + recent), 1) << "not half of the grace is over: no write";
+}
+
+TEST_F(RegistryStoreTest, ACachedTagThatIsAskedForIsNotedNowAndThen) {
+  const std::string name = "docker.io/library/alpine";
+  push_document(name, image_.manifest_bytes, image_.manifest.media_type, {"3"}, {}, {}, RepositoryKind::kCached);
+  push("app", image_, {"3"});
+  const auto touch = [&](const std::string& repository) {
+    registry().touch_tag(repository, "3", *registry().find_tag(repository, "3"));
+    return registry().find_tag(repository, "3")->asked_at;
+  };
+  EXPECT_EQ(touch(name), base::Timestamp()) << "it was confirmed just now";
+  store_.execute("UPDATE repository_tag SET updated_at=1");
+  const auto asked_at = touch(name);
+  EXPECT_LT(base::now() - asked_at, std::chrono::minutes(1));
+  EXPECT_EQ(touch(name), asked_at);
+  EXPECT_EQ(touch("app"), base::Timestamp()) << "what was pushed ages";
+}
+
 class ReferrersTest : public RegistryStoreTest {
  protected:
   oci::Digest refer(const std::string& artifact_type, std::size_t annotation_bytes, int number) {
@@ -452,6 +513,23 @@ TEST_F(ReferrersTest, APageHasAtMostSoManyBytes) {
 }
 
 // ---- One store, two faces
+
+TEST_F(ReferrersTest, APulledOneIsListedOnceItIsConfirmed) {
+  TestImage signature = make_image({.layers = {"signature"}});
+  json document = json::parse(signature.manifest_bytes);
+  document["subject"] = oci::to_json(subject_);
+  signature.manifest_bytes = document.dump();
+  signature.manifest = descriptor_of(oci::media_type::kOciManifest, signature.manifest_bytes);
+  store_.publish(signature, "team/app:signature");
+  const std::string name = "docker.io/team/app";
+  const auto listed = [&] { return registry().list_referrers(name, subject_.digest, "", {}).manifests.size(); };
+  EXPECT_FALSE(registry().confirm_manifest(name, subject_.digest));
+  EXPECT_EQ(listed(), 0U);
+  EXPECT_TRUE(registry().confirm_manifest(name, signature.manifest.digest));
+  EXPECT_EQ(listed(), 1U);
+  EXPECT_TRUE(registry().confirm_manifest(name, signature.manifest.digest));
+  EXPECT_TRUE(is_visible(name, signature.config.digest));
+}
 
 TEST_F(RegistryStoreTest, RemovingImagesTakesNothingFromARepository) {
   push("app", image_, {"1"});

@@ -117,6 +117,27 @@ TEST_F(UploadStoreTest, EmptyBlobsAndOtherAlgorithms) {
   expect_nothing_left();
 }
 
+TEST_F(UploadStoreTest, WhatIsExpectedIsHashedFromTheFirstByte) {
+  const auto digest = digest_of("content", kSha512);
+  const std::string id = start("");
+  const auto upload = uploads().open(id, "app", {});
+  upload->expect(kSha512);
+  upload->write(base::as_bytes("content"));
+  upload->expect(kSha256);  // too late
+  // Reading it again would see this.
+  std::ofstream(store_.root() / "ingest" / ("upload-" + id), std::ios::in) << "CONTENT";
+  EXPECT_EQ(upload->commit(digest).digest, digest);
+}
+
+TEST_F(UploadStoreTest, ReadingAgainCanBeStopped) {
+  const auto digest = digest_of("content", kSha512);
+  const std::string id = start("content");
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(code_of([&] { uploads().open(id, "app", {})->commit(digest, stop.get_token()); }), ErrorCode::kCancelled);
+  EXPECT_EQ(uploads().open(id, "app", {})->commit(digest).digest, digest);
+}
+
 TEST_F(UploadStoreTest, WrongBytesEndTheSession) {
   for (const auto algorithm : {kSha256, kSha512}) {
     const std::string id = start("content");
