@@ -70,7 +70,7 @@ void set_active(Database& database, std::int64_t repository, base::Timestamp now
 
 std::optional<ManifestLink> find_manifest(Database& database, std::int64_t repository, const oci::Digest& digest) {
   Query query(database,
-              "SELECT media_type, size, added_at FROM repository_manifest JOIN blob USING(digest)"
+              "SELECT media_type, size, repository_manifest.added_at FROM repository_manifest JOIN blob USING(digest)"
               " WHERE repository=?1 AND digest=?2");
   query.bind(repository).bind(digest.to_string());
   if (!query.step()) return std::nullopt;

@@ -283,6 +283,7 @@ TEST_F(CollectorTest, WhatATagLeadsToStaysWithItsReferrers) {
   EXPECT_TRUE(registry_.find_manifest("app", of_signature.digest));
   EXPECT_FALSE(registry_.find_manifest("app", of_nothing.digest));
   registry_.remove_tag("app", "1");
+  let_time_pass();
   collect({{.prefix = "app", .keep_tags = 1, .max_tag_age = {}}});
   let_time_pass();
   collect();
@@ -297,7 +298,8 @@ TEST_F(CollectorTest, TakesAnyNumberInBatches) {
       " SELECT i, 'sha256:' || printf('%064d', i) AS digest FROM n;"
       "INSERT INTO blob SELECT digest, 1, 1 FROM number;"
       "INSERT INTO repository_blob SELECT 1, digest, 1, 1 FROM number;"
-      "INSERT INTO repository_tag SELECT 1, i, (SELECT digest FROM repository_manifest), 1 FROM number;");
+      "INSERT INTO repository_tag(repository, tag, digest, updated_at) SELECT 1, i, (SELECT digest FROM "
+      "repository_manifest), 1 FROM number;");
   EXPECT_EQ(registry_.list_tags("app", {.limit = 10'000}).names.size(), 1101U);
   collect({{.prefix = "app", .keep_tags = 1, .max_tag_age = {}}});
   EXPECT_THAT(tags("app"), ElementsAre("0"));
