@@ -33,7 +33,7 @@ RegistryFault fault_of(const base::Error& error, FaultCode unknown) {
     case ErrorCode::kDeadlineExceeded:
       return RegistryFault(504, FaultEntry{FaultCode::kUnavailable, error.text()});
     case ErrorCode::kNoSpace:
-      return RegistryFault(507, FaultEntry{FaultCode::kUnknown, "no space left"});
+      return RegistryFault(507, FaultEntry{FaultCode::kUnknown, "No space left on device"});
     default:
       return RegistryFault(FaultCode::kUnknown, "the registry failed; its log says why");
   }

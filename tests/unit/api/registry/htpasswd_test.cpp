@@ -175,7 +175,16 @@ TEST_F(HtpasswdTest, WarnsOfSeveralCosts) {
   EXPECT_NE(text.find("lowest_cost=4 highest_cost=5"), std::string::npos) << text;
 }
 
+#if defined(__has_feature)
+#if __has_feature(undefined_behavior_sanitizer)
+#define LIGHTERD_SANITIZER_NEEDS_DESCRIPTORS
+#endif
+#endif
+
 TEST_F(HtpasswdTest, IsReadAgainAfterItCouldNotBe) {
+#ifdef LIGHTERD_SANITIZER_NEEDS_DESCRIPTORS
+  GTEST_SKIP() << "UndefinedBehaviorSanitizer looks at memory through a pipe: without descriptors it fails by itself";
+#endif
   write("ada:" + hash_of("one") + "\n");
   HtpasswdFile file(path_, logger_);
   write("ada:" + hash_of("two") + "\n");
