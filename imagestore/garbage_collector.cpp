@@ -33,7 +33,9 @@ GarbageCollector::GarbageCollector(ContentStore& content, UploadStore& uploads, 
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 void GarbageCollector::run(const std::stop_token& stop) {
-  while (!stop.stop_requested()) {
+  // Whoever starts the daemon waits for something else.
+  constexpr std::chrono::milliseconds kFirst = std::chrono::minutes(1);
+  for (wait(std::min(kFirst, options_.interval), stop); !stop.stop_requested(); wait(options_.interval, stop)) {
     try {
       collect(stop);
     } catch (const base::Error& error) {
@@ -42,9 +44,12 @@ void GarbageCollector::run(const std::stop_token& stop) {
     } catch (const std::exception& error) {
       logger_.warn("cannot collect what nothing needs", {{"error", error.what()}});
     }
-    std::unique_lock lock(mutex_);
-    wake_.wait_for(lock, stop, options_.interval, [] { return false; });
   }
+}
+
+void GarbageCollector::wait(std::chrono::milliseconds time, const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, stop, time, [] { return false; });
 }
 
 Collected GarbageCollector::collect(const std::stop_token& stop) {

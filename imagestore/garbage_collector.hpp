@@ -48,7 +48,8 @@ struct Collected {
 // or held.
 class GarbageCollector {
  public:
-  // Starts a thread that collects at once and then every interval; it ends with this object.
+  // Starts a thread that collects after an interval, but a minute at most, and then every interval; it ends with this
+  // object.
   GarbageCollector(ContentStore& content, UploadStore& uploads, MetadataDb& database, CollectorOptions options,
                    base::Logger& logger);
 
@@ -57,6 +58,7 @@ class GarbageCollector {
 
  private:
   void run(const std::stop_token& stop);
+  void wait(std::chrono::milliseconds time, const std::stop_token& stop);
   Collected collect_all(const std::stop_token& stop);
   void apply_retention(base::Timestamp now, Collected& collected, const std::stop_token& stop);
   void remove_tags(std::int64_t repository, const RetentionRule& rule, base::Timestamp now, Collected& collected,
