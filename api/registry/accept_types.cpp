@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/registry/accept_types.hpp"
 
-#include "base/encoding.hpp"
+#include "api/registry/header_items.hpp"
 #include "oci/descriptor.hpp"
 
 namespace lighterd::api::registry {
@@ -29,20 +29,11 @@ bool AcceptTypes::takes(std::string_view type) const {
 }
 
 AcceptTypes parse_accept(const Headers& headers) {
+  const auto items = header_items(headers, "Accept");
+  if (items.empty()) return kEverything;
   AcceptTypes types;
-  bool is_given = false;
-  for (const auto& [name, value] : headers.all()) {
-    if (!base::equals_ignoring_case(name, "Accept")) continue;
-    is_given = true;
-    std::string_view rest = value;
-    for (;;) {
-      const std::size_t comma = rest.find(',');
-      add_type(types, rest.substr(0, comma));
-      if (comma == std::string_view::npos) break;
-      rest.remove_prefix(comma + 1);
-    }
-  }
-  return is_given ? types : kEverything;
+  for (const std::string_view item : items) add_type(types, item);
+  return types;
 }
 
 }  // namespace lighterd::api::registry

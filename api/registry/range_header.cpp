@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "api/registry/header_items.hpp"
 #include "base/encoding.hpp"
 
 namespace lighterd::api::registry {
@@ -58,15 +59,13 @@ RangeRequest parse_range(std::string_view header, std::int64_t size_bytes) {
   header = base::trim(header);
   if (!base::equals_ignoring_case(header.substr(0, kUnit.size()), kUnit)) return {};
   header.remove_prefix(kUnit.size());
+  const auto items = split_items(header);
+  if (items.size() > kMaxRanges) return {};
   RangeRequest request{.kind = RangeRequest::Kind::kUnsatisfiable};
-  for (std::size_t count = 1;; ++count) {
-    if (count > kMaxRanges) return {};
-    const std::size_t comma = header.find(',');
-    const Spec spec = parse_spec(base::trim(header.substr(0, comma)), size_bytes);
+  for (const std::string_view item : items) {
+    const Spec spec = parse_spec(item, size_bytes);
     if (!spec.is_valid) return {};
     if (spec.range) request.ranges.push_back(*spec.range);
-    if (comma == std::string_view::npos) break;
-    header.remove_prefix(comma + 1);
   }
   if (overlap(request.ranges)) return {};
   if (!request.ranges.empty()) request.kind = RangeRequest::Kind::kParts;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/registry/registry_call.hpp"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "api/registry/header_items.hpp"
 #include "api/registry/registry_fault.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -108,20 +110,11 @@ std::string json_string(std::string_view text) {
 
 bool is_not_modified(const Headers& headers, const oci::Digest& digest) {
   const std::string wanted = digest.to_string();
-  for (const auto& [name, value] : headers.all()) {
-    if (!base::equals_ignoring_case(name, "If-None-Match")) continue;
-    std::string_view rest = value;
-    while (!rest.empty()) {
-      const std::size_t comma = rest.find(',');
-      std::string_view tag = base::trim(rest.substr(0, comma));
-      rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
-      if (tag == "*") return true;
-      if (tag.starts_with("W/")) tag.remove_prefix(2);
-      if (tag.size() >= 2 && tag.front() == '"' && tag.back() == '"') tag = tag.substr(1, tag.size() - 2);
-      if (tag == wanted) return true;
-    }
-  }
-  return false;
+  return std::ranges::any_of(header_items(headers, "If-None-Match"), [&](std::string_view tag) {
+    if (tag.starts_with("W/")) tag.remove_prefix(2);
+    if (tag.size() >= 2 && tag.front() == '"' && tag.back() == '"') tag = tag.substr(1, tag.size() - 2);
+    return tag == "*" || tag == wanted;
+  });
 }
 
 void set_digest_headers(RegistryCall& call, const oci::Digest& digest) {

@@ -8,26 +8,18 @@
 
 #include "base/error.hpp"
 #include "tests/support/compression.hpp"
+#include "tests/support/error_code.hpp"
 #include "tests/support/test_store.hpp"
 
 namespace lighterd::imagestore {
 namespace {
 
 using base::ErrorCode;
+using tests::code_of;
 using tests::descriptor_of;
 using tests::TestStore;
 
 constexpr std::string_view kLayer = "application/vnd.oci.image.layer.v1.tar+gzip";
-
-ErrorCode code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const base::Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::kInternal;
-}
 
 bool has_no_files(const std::filesystem::path& directory) {
   return std::filesystem::is_empty(directory);

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "imagestore/image_store.hpp"
+#include "tests/support/error_code.hpp"
 #include "tests/support/test_store.hpp"
 
 namespace lighterd::imagestore {
@@ -16,6 +17,7 @@ namespace {
 using base::ErrorCode;
 using nlohmann::json;
 using testing::ElementsAre;
+using tests::code_of;
 using tests::descriptor_of;
 using tests::make_image;
 using tests::TestImage;
@@ -25,16 +27,6 @@ constexpr std::string_view kEmptyType = "application/vnd.oci.empty.v1+json";
 
 oci::Platform linux_on(const std::string& architecture) {
   return {.architecture = architecture, .os = "linux", .os_version = {}, .os_features = {}, .variant = {}};
-}
-
-ErrorCode code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const base::Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::kInternal;
 }
 
 class RegistryStoreTest : public ::testing::Test {

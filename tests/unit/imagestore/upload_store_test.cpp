@@ -8,25 +8,17 @@
 #include <thread>
 
 #include "base/error.hpp"
+#include "tests/support/error_code.hpp"
 #include "tests/support/test_store.hpp"
 
 namespace lighterd::imagestore {
 namespace {
 
 using base::ErrorCode;
+using tests::code_of;
 using tests::TestStore;
 constexpr auto kSha256 = oci::DigestAlgorithm::kSha256;
 constexpr auto kSha512 = oci::DigestAlgorithm::kSha512;
-
-ErrorCode code_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const base::Error& error) {
-    return error.code();
-  }
-  ADD_FAILURE() << "nothing was thrown";
-  return ErrorCode::kInternal;
-}
 
 oci::Digest digest_of(const std::string& text, oci::DigestAlgorithm algorithm = kSha256) {
   return oci::digest_of(base::as_bytes(text), algorithm);
