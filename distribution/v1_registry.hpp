@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// The protocol of registries from before /v2/ (registry-protocol.md A14): tags and images of one repository, to look
+// at. Images themselves are not fetched by it.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <stop_token>
+#include <string>
+
+#include "base/log.hpp"
+#include "distribution/registry_client.hpp"
+#include "oci/reference.hpp"
+
+namespace lighterd::distribution {
+
+// What a V1 registry has of an image: one JSON document for each layer, named by an ID that is no digest.
+struct V1Image {
+  std::string id;    // 64 hex digits
+  std::string json;  // an image config without rootfs and history
+};
+
+// For one operation and one thread: it has the operation's token, cookies, and the host that the registry named.
+class V1Registry {
+ public:
+  V1Registry(HttpClient& http, const RegistryOptions& options, oci::RepositoryName repository,
+             const OperationContext& context, base::Logger& logger);
+  ~V1Registry();
+
+  // Tag and image ID. All throw RemoteError (remote_error.hpp) for what is not there, "the repository <name> was not
+  // found" ...; TransportError; kInvalidArgument for documents that are none; kCancelled.
+  std::map<std::string, std::string> list_tags(std::stop_token stop);
+  V1Image get_image_by_tag(const std::string& tag, std::stop_token stop);
+  V1Image get_image(const std::string& id, std::stop_token stop);
+
+ private:
+  class Session;
+  std::unique_ptr<Session> session_;
+};
+
+}  // namespace lighterd::distribution
