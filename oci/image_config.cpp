@@ -71,7 +71,8 @@ std::map<std::string, std::string> find_labels(const Json& runtime) {
   return labels;
 }
 
-ImageConfig config_from_json(const Json& root) {
+// All but rootfs and history.
+ImageConfig description_from_json(const Json& root) {
   ImageConfig config{
       .platform = platform_from_json(root),
       .created = find_time(root, "created"),
@@ -79,13 +80,12 @@ ImageConfig config_from_json(const Json& root) {
       .comment = find_text(root, "comment"),
       .docker_version = find_text(root, "docker_version"),
       .container = find_text(root, "container"),
-      .diff_ids = get_diff_ids(root),
+      .diff_ids = {},
       .history = {},
       .labels = {},
       .runtime_json = "{}",
       .container_config_json = {},
   };
-  config.history = find_history(root, config.diff_ids.size());
   if (const Json* runtime = base::find_object(root, "config")) {
     config.labels = find_labels(*runtime);
     config.runtime_json = base::to_text(*runtime);
@@ -95,17 +95,33 @@ ImageConfig config_from_json(const Json& root) {
   return config;
 }
 
-}  // namespace
+ImageConfig config_from_json(const Json& root) {
+  ImageConfig config = description_from_json(root);
+  config.diff_ids = get_diff_ids(root);
+  config.history = find_history(root, config.diff_ids.size());
+  return config;
+}
 
-ImageConfig parse_image_config(std::string_view bytes) {
+template <typename Read>
+ImageConfig parse_config(std::string_view bytes, const Read& read) {
   const Json root = base::parse_json(bytes, "image config", {.max_bytes = kMaxConfigBytes});
   try {
     refuse_case_variants(root, {"architecture", "os", "variant", "created", "config", "rootfs", "history"});
-    return config_from_json(root);
+    return read(root);
   } catch (Error& error) {
     error.add_context("image config");
     throw;
   }
+}
+
+}  // namespace
+
+ImageConfig parse_image_config(std::string_view bytes) {
+  return parse_config(bytes, config_from_json);
+}
+
+ImageConfig parse_v1_image(std::string_view bytes) {
+  return parse_config(bytes, description_from_json);
 }
 
 }  // namespace lighterd::oci

@@ -42,4 +42,8 @@ struct ImageConfig {
 // An `id` or `parent` member is ignored: IDs are computed from bytes (CVE-2014-9358).
 ImageConfig parse_image_config(std::string_view bytes);
 
+// Of what stood for an image, and for each of its layers, before there were configs with a rootfs: without diff IDs and
+// history. kInvalidArgument for bad JSON and members of wrong types.
+ImageConfig parse_v1_image(std::string_view bytes);
+
 }  // namespace lighterd::oci

@@ -139,5 +139,19 @@ TEST(ImageConfigTest, Caps) {
   EXPECT_EQ(error_of(padded + " "), "image config: larger than 8388608 bytes");
 }
 
+TEST(ImageConfigTest, ReadsAnImageFromBeforeRootfs) {
+  const ImageConfig config = parse_v1_image(R"({"id":"5f","parent":"4e","created":"2014-05-01T10:00:00Z",
+      "docker_version":"0.10.0","author":"them","architecture":"amd64","os":"linux","Size":12,
+      "config":{"Env":["A=b"],"Labels":{"a":"1"}}})");
+  EXPECT_EQ(config.platform.architecture, "amd64");
+  EXPECT_EQ(config.docker_version, "0.10.0");
+  EXPECT_EQ(config.labels, (std::map<std::string, std::string>{{"a", "1"}}));
+  EXPECT_EQ(config.runtime_json, R"({"Env":["A=b"],"Labels":{"a":"1"}})");
+  EXPECT_TRUE(config.created.has_value());
+  EXPECT_TRUE(config.diff_ids.empty());
+  EXPECT_THROW(parse_v1_image("[]"), base::Error);
+  EXPECT_THROW(parse_v1_image(R"({"config":7})"), base::Error);
+}
+
 }  // namespace
 }  // namespace lighterd::oci
