@@ -30,6 +30,10 @@ struct Schema1Manifest {
   std::vector<Digest> layers() const;
 };
 
+// kDockerSchema1Signed or kDockerSchema1 of what is such a manifest: by the type that it came with (parameters
+// stripped), or where that says nothing (A6), by its members. Empty for anything else, and for what is no JSON.
+std::string_view find_schema1_type(std::string_view body, std::string_view media_type);
+
 // What the digest of a schema 1 manifest is of: of a signed one the bytes that were signed, which its signatures tell
 // how to make of the body; of another one the body. kInvalidArgument for signatures that are none, disagree, or name
 // bytes that are not there.
