@@ -22,11 +22,6 @@ constexpr base::JsonLimits kLimits = {.max_bytes = kMaxBodyBytes, .max_depth = 1
 constexpr int kMaxRedirects = 5;
 constexpr int kWholeTimeouts = 6;  // stall timeouts
 
-bool is_redirect(const HttpResponse& response) {
-  const int status = response.status;
-  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
 // One v1 API, as one operation sees it.
 class Index {
  public:
@@ -85,10 +80,9 @@ HttpResponse Index::get(const std::string& path, const std::string& query, const
   base::Secret allowed = authorization;
   for (int hop = 0;; ++hop) {
     HttpResponse response = services_.http.perform(make_request(url, allowed), nullptr, kMaxBodyBytes, stop_);
-    const std::string* location = response.find_header("Location");
-    if (!is_redirect(response) || location == nullptr) return response;
+    if (!is_redirect(response)) return response;
     if (hop == kMaxRedirects) throw Error(ErrorCode::kInternal, "search: stopped after 5 redirects");
-    const Url next = resolve_url(url, *location);
+    const Url next = resolve_url(url, *response.find_header("Location"));
     check_named_url(next, url, "redirect to");
     check_named_url(next, base_, "redirect to");
     if (!is_same_origin(next, url)) allowed = {};
@@ -103,8 +97,7 @@ void Index::ping() {
   } catch (const TransportError& error) {
     const std::string endpoint = "invalid registry endpoint " + base_.to_string() + ": ";
     if (!is_insecure() || !base_.is_https()) throw Error(ErrorCode::kInvalidArgument, endpoint + error.text());
-    base_.scheme = "http";
-    if (!base_.has_port) base_.port = 80;
+    base_ = with_plain_http(base_);
     try {
       (void)get("_ping", {}, {});
     } catch (const TransportError& second) {
