@@ -33,10 +33,6 @@ std::string parameter(std::string_view name, std::string_view value) {
   return std::string(name) + "=" + base::percent_encode(value);
 }
 
-bool is_redirect(int status) {
-  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
 Url parse_realm(const Challenge& challenge, const Url& registry) {
   Url realm = [&] {
     try {
@@ -169,10 +165,9 @@ HttpResponse Authenticator::get_token(Url url, const Endpoint& registry, const s
     HttpRequest request = token_request(url, registry);
     request.authorization = authorization;
     HttpResponse response = http_.perform(request, nullptr, kMaxTokenBodyBytes, stop);
-    const std::string* location = response.find_header("Location");
-    if (!is_redirect(response.status) || location == nullptr) return response;
+    if (!is_redirect(response)) return response;
     if (hop == kMaxRedirects) throw Error(ErrorCode::kUnavailable, "token server: stopped after 5 redirects");
-    const Url next = resolve_url(url, *location);
+    const Url next = resolve_url(url, *response.find_header("Location"));
     check_named_url(next, url, "redirect of the token server to");
     check_named_url(next, registry.base(), "redirect of the token server to");
     if (!is_same_origin(next, url)) authorization = base::Secret();

@@ -201,6 +201,7 @@ void CurlExchange::configure_headers(CurlOptions& options) {
     lines_.add(name, value);
   }
   if (!request_.authorization.empty()) lines_.add("Authorization", request_.authorization.reveal());
+  if (!request_.cookies.empty()) lines_.add("Cookie", request_.cookies.reveal());
   // Offsets and digests are of the bytes on the wire.
   lines_.add("Accept-Encoding", "identity");
   if (!has_type) {

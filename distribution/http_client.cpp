@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "distribution/http_client.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "base/encoding.hpp"
 #include "distribution/url.hpp"
 
@@ -19,6 +22,12 @@ std::vector<std::string> HttpResponse::all_headers(std::string_view name) const 
     if (base::equals_ignoring_case(key, name)) values.push_back(value);
   }
   return values;
+}
+
+bool is_redirect(const HttpResponse& response) {
+  constexpr std::array kRedirects = {301, 302, 303, 307, 308};
+  return std::find(kRedirects.begin(), kRedirects.end(), response.status) != kRedirects.end() &&
+         response.find_header("Location") != nullptr;
 }
 
 std::string describe_request(std::string_view method, std::string_view url) {

@@ -37,6 +37,7 @@ struct HttpRequest {
   std::string url;  // http or https only
   HeaderList headers;
   base::Secret authorization;  // whole value of the Authorization header; empty: none is sent
+  base::Secret cookies;        // the same of the Cookie header
   std::optional<RequestBody> body;
   TlsSettingsPtr tls;  // null: verified against the system's roots
   // The most internal kind of address that may be connected to (security-reliability A.2/20); what a foreign server
@@ -116,6 +117,9 @@ class HttpClient {
   virtual HttpResponse perform(const HttpRequest& request, const OnHead& on_head, std::size_t max_body_bytes,
                                std::stop_token stop) = 0;
 };
+
+// 301, 302, 303, 307 or 308, and it says where to.
+bool is_redirect(const HttpResponse& response);
 
 // `Get "https://host/v2/?token=REDACTED"`: how errors name a request.
 std::string describe_request(std::string_view method, std::string_view url);

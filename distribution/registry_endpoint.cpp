@@ -150,12 +150,7 @@ Endpoint::Endpoint(Options options)
 }
 
 Url Endpoint::base() const {
-  Url url = options_.base;
-  if (scheme_ == Scheme::kHttp && url.is_https()) {
-    url.scheme = "http";
-    if (!url.has_port) url.port = 80;
-  }
-  return url;
+  return scheme_ == Scheme::kHttp && options_.base.is_https() ? with_plain_http(options_.base) : options_.base;
 }
 
 Url Endpoint::url(const std::string& path, const std::string& query) const {
@@ -190,6 +185,12 @@ std::vector<std::unique_ptr<Endpoint>> make_endpoints(const RegistryOptions& opt
   throw Error(ErrorCode::kPermissionDenied, std::string("no host of ") + domain +
                                                 " in hosts.toml has the capability to " +
                                                 (access == Access::kPush ? "push" : "pull"));
+}
+
+bool may_speak_plain_http(const TransportError& error, const Url& url) {
+  const bool is_not_connected =
+      error.kind() == TransportFailure::kConnect || error.kind() == TransportFailure::kTimeout;
+  return error.kind() == TransportFailure::kTls || (!url.has_port && is_not_connected);
 }
 
 void check_named_url(const Url& target, const Url& registry, std::string_view what) {

@@ -98,6 +98,10 @@ class Endpoint {
 std::vector<std::unique_ptr<Endpoint>> make_endpoints(const RegistryOptions& options, const std::string& domain,
                                                       Access access, base::Logger& logger);
 
+// Whether a host that failed so over https may do better over plain http: it speaks no TLS, or has nothing at port 443,
+// where no port was named. For hosts that may be insecure.
+bool may_speak_plain_http(const TransportError& error, const Url& url);
+
 // Whether a URL that a server named (token realm, redirect, upload location) may be contacted at all: no https to
 // http, no internal address literal that is not the registry's own (loopback may name loopback). Throws
 // kPermissionDenied "refusing <what> <url>: <why>".

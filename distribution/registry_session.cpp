@@ -23,28 +23,6 @@ constexpr std::size_t kMaxAvoided = 8;
 constexpr std::size_t kMaxWarnings = 16;
 constexpr std::size_t kMaxWarningBytes = 1024;
 
-// Ends the exchange when a refusal has said enough.
-struct ErrorBodyFull {};
-
-class ErrorBodySink final : public base::Sink {
- public:
-  void write(base::Bytes data) override {
-    const std::string_view text = base::as_text(data);
-    text_ += text.substr(0, kMaxErrorBodyBytes - text_.size());
-    if (text_.size() == kMaxErrorBodyBytes) throw ErrorBodyFull();
-  }
-  std::string take() { return std::move(text_); }
-
- private:
-  std::string text_;
-};
-
-bool is_redirect(const HttpResponse& response) {
-  const int status = response.status;
-  return (status == 301 || status == 302 || status == 303 || status == 307 || status == 308) &&
-         response.find_header("Location") != nullptr;
-}
-
 // The text of `299 - "text"`, unquoted; nothing for other codes, agents, dates (distribution-spec "Warnings").
 std::optional<std::string> find_warning_text(std::string_view line) {
   constexpr std::string_view kStart = "299 - \"";
@@ -327,12 +305,8 @@ HttpResponse RegistrySession::exchange_undecided(Endpoint& endpoint, const Call&
   try {
     return exchange(endpoint, call, request, stop);
   } catch (const TransportError& error) {
-    const bool other_port =
-        !url.has_port && (error.kind() == TransportFailure::kConnect || error.kind() == TransportFailure::kTimeout);
-    if ((error.kind() != TransportFailure::kTls && !other_port) || endpoint.scheme() == Scheme::kHttps) throw;
-    Url plain = url;
-    plain.scheme = "http";
-    if (!plain.has_port) plain.port = 80;
+    if (!may_speak_plain_http(error, url) || endpoint.scheme() == Scheme::kHttps) throw;
+    Url plain = with_plain_http(url);
     HttpRequest again = request;
     again.url = plain.to_string();
     try {
@@ -342,7 +316,7 @@ HttpResponse RegistrySession::exchange_undecided(Endpoint& endpoint, const Call&
       return response;
     } catch (const TransportError&) {
       // That there is nothing at port 80 either explains less.
-      if (other_port) throw error;
+      if (error.kind() != TransportFailure::kTls) throw error;
       throw;
     }
   }
@@ -351,7 +325,7 @@ HttpResponse RegistrySession::exchange_undecided(Endpoint& endpoint, const Call&
 HttpResponse RegistrySession::exchange(Endpoint& endpoint, const Call& call, HttpRequest& request,
                                        const std::stop_token& stop) {
   HttpResponse head;
-  ErrorBodySink refusal;
+  RefusalSink refusal;
   const OnHead on_head = [&](const HttpResponse& response) -> base::Sink* {
     head = response;
     note_warnings(response);
@@ -366,7 +340,7 @@ HttpResponse RegistrySession::exchange(Endpoint& endpoint, const Call& call, Htt
   HttpResponse response;
   try {
     response = perform(request, on_head, call.max_body_bytes, stop);
-  } catch (const ErrorBodyFull&) {
+  } catch (const RefusalSink::Full&) {
     response = std::move(head);
   }
   if (response.status < 200 || response.status > 299) response.body = refusal.take();

@@ -16,14 +16,13 @@
 #include "base/synchronized.hpp"
 #include "distribution/authenticator.hpp"
 #include "distribution/http_client.hpp"
+#include "distribution/refusal_sink.hpp"
 #include "distribution/registry_client.hpp"
 #include "distribution/registry_endpoint.hpp"
 #include "distribution/registry_error.hpp"
 #include "distribution/retry.hpp"
 
 namespace lighterd::distribution {
-
-inline constexpr std::size_t kMaxErrorBodyBytes = 64 * 1024;  // of what is not 2xx; the rest is not read
 
 struct Call {
   std::string method = "GET";
@@ -33,7 +32,7 @@ struct Call {
   HeaderList headers;
   std::optional<RequestBody> body;
   OnHead on_success;  // for a 2xx answer; empty: its body is collected
-  std::size_t max_body_bytes = kMaxErrorBodyBytes;
+  std::size_t max_body_bytes = kMaxRefusalBytes;
   std::vector<Scope> more_scopes;
   RetryListener on_wait;  // instead of the operation's
   // A challenge is answered although the request succeeded without: the credentials are what is asked about.

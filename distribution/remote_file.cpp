@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "distribution/remote_file.hpp"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "distribution/refusal_sink.hpp"
 #include "distribution/registry_error.hpp"
 
 namespace lighterd::distribution {
@@ -18,21 +18,6 @@ namespace {
 constexpr int kMaxRedirects = 5;
 constexpr std::size_t kBlocks = 2;
 constexpr std::size_t kBlockBytes = std::size_t{256} * 1024;
-constexpr std::size_t kMaxRefusalBytes = std::size_t{64} * 1024;
-
-// The beginning of the body of an answer that is not the file; the rest is not waited for.
-class RefusalSink final : public base::Sink {
- public:
-  struct Full {};
-  void write(base::Bytes data) override {
-    text_ += base::as_text(data).substr(0, kMaxRefusalBytes - text_.size());
-    if (text_.size() == kMaxRefusalBytes) throw Full();
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
 
 ErrorCode code_of(int status) {
   switch (status) {
@@ -53,10 +38,6 @@ Error refusal(const Url& url, int status, const std::string& body) {
   const std::string text = base::printable(base::trim(body));
   return {code_of(status), "failed to GET " + redact_url(url.to_string()) + " with status " + status_text(status) +
                                (text.empty() ? "" : ": " + text)};
-}
-
-bool is_redirect(const HttpResponse& head) {
-  return head.status >= 301 && head.status <= 308 && head.find_header("Location") != nullptr;
 }
 
 bool has_default_port(const Url& url) {
@@ -156,7 +137,7 @@ class RemoteFile::Download final : public base::Sink {
     } catch (const RefusalSink::Full&) {
     }
     if (is_redirect(head)) return resolve_url(url, *head.find_header("Location"));
-    if (head.status < 200 || head.status > 299) throw refusal(url, head.status, other.text());
+    if (head.status < 200 || head.status > 299) throw refusal(url, head.status, other.take());
     return std::nullopt;
   }
 

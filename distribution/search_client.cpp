@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "distribution/search_client.hpp"
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
-#include "distribution/host_trust.hpp"
-#include "distribution/registry_endpoint.hpp"
+#include "distribution/v1_session.hpp"
 
 namespace lighterd::distribution {
 
@@ -17,100 +15,21 @@ using base::ErrorCode;
 
 namespace {
 
-constexpr std::size_t kMaxBodyBytes = std::size_t{4} * 1024 * 1024;
-constexpr base::JsonLimits kLimits = {.max_bytes = kMaxBodyBytes, .max_depth = 16, .max_values = 100'000};
-constexpr int kMaxRedirects = 5;
-constexpr int kWholeTimeouts = 6;  // stall timeouts
+constexpr base::JsonLimits kLimits = {.max_bytes = kMaxV1BodyBytes, .max_depth = 16, .max_values = 100'000};
 
-bool is_redirect(const HttpResponse& response) {
-  const int status = response.status;
-  return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-// One v1 API, as one operation sees it.
-class Index {
- public:
-  Index(DistributionServices& services, Url base, const OperationContext& context, const std::stop_token& stop)
-      : services_(services),
-        trust_(InsecureRegistries(services.registries.insecure_registries),
-               CertsDirectories(services.registries.certs_roots)),
-        base_(std::move(base)),
-        context_(context),
-        stop_(stop) {}
-
-  // Whether it is there, and whether it is spoken to by plain http.
-  void ping();
-  std::vector<FoundRepository> search(const std::string& term, int limit);
-
- private:
-  bool is_insecure() const { return trust_.settings_for(base_).verification == TlsVerification::kOff; }
-  base::Secret authorization() const;
-  HttpRequest make_request(const Url& url, const base::Secret& authorization) const;
-  HttpResponse get(const std::string& path, const std::string& query, const base::Secret& authorization);
-
-  DistributionServices& services_;
-  const HostTrust trust_;
-  Url base_;
-  const OperationContext& context_;
-  const std::stop_token& stop_;
-};
-
-// Over TLS, or where the operator said that plain http will do.
-base::Secret Index::authorization() const {
-  const AuthConfig& auth = context_.auth;
-  const bool is_safe = base_.is_https() || is_insecure();
-  if (auth.username.empty() || auth.password.empty() || !is_safe || !auth.is_for(base_.authority())) return {};
-  return base::Secret("Basic " + base::base64_encode(auth.username + ":" + auth.password.reveal()));
-}
-
-HttpRequest Index::make_request(const Url& url, const base::Secret& authorization) const {
-  HttpRequest request;
-  request.url = url.to_string();
-  request.headers = {{"User-Agent", context_.user_agent}, {"Accept", "application/json"}, {"X-Docker-Token", "true"}};
-  if (is_same_origin(url, base_))
-    request.headers.insert(request.headers.end(), context_.extra_headers.begin(), context_.extra_headers.end());
-  request.authorization = authorization;
-  request.tls = std::make_shared<const TlsSettings>(trust_.settings_for(url));
-  request.stall_timeout = services_.registries.stall_timeout;
-  request.total_timeout = kWholeTimeouts * services_.registries.stall_timeout;
-  const auto literal = find_ip_address(base_.host);
-  request.reach = reach_of_named_url(url, base_, literal ? literal->address_class() : AddressClass::kPublic);
-  return request;
-}
-
-HttpResponse Index::get(const std::string& path, const std::string& query, const base::Secret& authorization) {
-  Url url = base_;
-  url.path += path;
-  if (!query.empty()) url.query = query;
-  base::Secret allowed = authorization;
-  for (int hop = 0;; ++hop) {
-    HttpResponse response = services_.http.perform(make_request(url, allowed), nullptr, kMaxBodyBytes, stop_);
-    const std::string* location = response.find_header("Location");
-    if (!is_redirect(response) || location == nullptr) return response;
-    if (hop == kMaxRedirects) throw Error(ErrorCode::kInternal, "search: stopped after 5 redirects");
-    const Url next = resolve_url(url, *location);
-    check_named_url(next, url, "redirect to");
-    check_named_url(next, base_, "redirect to");
-    if (!is_same_origin(next, url)) allowed = {};
-    url = next;
-  }
+// As one operation sees it.
+V1Session make_session(DistributionServices& services, const Url& base, Scheme scheme,
+                       const OperationContext& context) {
+  return V1Session(services.http, services.registries, base, scheme, context, services.logger);
 }
 
 // Any answer will do: whoever speaks HTTP there may still refuse to search.
-void Index::ping() {
+void ping(V1Session& session, const std::stop_token& stop) {
+  const std::string endpoint = session.home().to_string();
   try {
-    (void)get("_ping", {}, {});
+    (void)session.get(session.url("_ping"), {}, V1Token::kAskFor, stop);
   } catch (const TransportError& error) {
-    const std::string endpoint = "invalid registry endpoint " + base_.to_string() + ": ";
-    if (!is_insecure() || !base_.is_https()) throw Error(ErrorCode::kInvalidArgument, endpoint + error.text());
-    base_.scheme = "http";
-    if (!base_.has_port) base_.port = 80;
-    try {
-      (void)get("_ping", {}, {});
-    } catch (const TransportError& second) {
-      throw Error(ErrorCode::kInvalidArgument,
-                  endpoint + "HTTPS attempt: " + error.text() + ". HTTP attempt: " + second.text());
-    }
+    throw Error(ErrorCode::kInvalidArgument, "invalid registry endpoint " + endpoint + ": " + error.text());
   }
 }
 
@@ -138,9 +57,10 @@ std::vector<FoundRepository> parse_results(const std::string& body, int limit) {
   return found;
 }
 
-std::vector<FoundRepository> Index::search(const std::string& term, int limit) {
-  const std::string query = "q=" + base::percent_encode(term) + "&n=" + std::to_string(limit);
-  const HttpResponse response = get("search", query, authorization());
+std::vector<FoundRepository> find_repositories(V1Session& session, const std::string& term, int limit,
+                                               const std::stop_token& stop) {
+  const Url url = session.url("search", "q=" + base::percent_encode(term) + "&n=" + std::to_string(limit));
+  const HttpResponse response = session.get(url, session.client_authorization(), V1Token::kAskFor, stop).response;
   if (response.status != 200)
     throw Error(ErrorCode::kInternal, "unexpected status code " + std::to_string(response.status));
   try {
@@ -190,10 +110,14 @@ std::vector<FoundRepository> SearchClient::search(const std::string& term, int l
                                                  ") should not have a scheme");
   const Term parsed = split_term(term);
   try {
-    if (parsed.registry.empty()) return Index(services_, index_, context, stop).search(parsed.words, limit);
-    Index registry(services_, parse_url("https://" + parsed.registry + "/v1/"), context, stop);
-    registry.ping();
-    return registry.search(parsed.words, limit);
+    if (parsed.registry.empty()) {
+      V1Session index = make_session(services_, index_, index_.is_https() ? Scheme::kHttps : Scheme::kHttp, context);
+      return find_repositories(index, parsed.words, limit, stop);
+    }
+    const Url base = parse_url("https://" + parsed.registry + "/v1/");
+    V1Session registry = make_session(services_, base, Scheme::kUndecided, context);
+    ping(registry, stop);
+    return find_repositories(registry, parsed.words, limit, stop);
   } catch (const TransportError& error) {
     throw Error(ErrorCode::kInternal, error.text());
   }

@@ -151,6 +151,12 @@ bool is_same_origin(const Url& a, const Url& b) {
   return a.scheme == b.scheme && a.host == b.host && a.port == b.port;
 }
 
+Url with_plain_http(Url url) {
+  url.scheme = "http";
+  if (!url.has_port) url.port = 80;
+  return url;
+}
+
 std::string redact_url(std::string_view text) {
   static constexpr std::array<std::string_view, 8> kHarmless = {"scope", "service", "n",     "ns",
                                                                 "last",  "digest",  "mount", "from"};

@@ -37,6 +37,9 @@ Url resolve_url(const Url& base, std::string_view location);
 
 bool is_same_origin(const Url& a, const Url& b);  // scheme, host and port
 
+// The same by plain http: at port 80 unless another is written.
+Url with_plain_http(Url url);
+
 // For errors and logs: without userinfo and fragment, values of query parameters replaced unless they are known to
 // hold no secret. Works on malformed text too.
 std::string redact_url(std::string_view text);

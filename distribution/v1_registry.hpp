@@ -10,6 +10,7 @@
 
 #include "base/log.hpp"
 #include "distribution/registry_client.hpp"
+#include "distribution/remote_error.hpp"
 #include "oci/reference.hpp"
 
 namespace lighterd::distribution {
@@ -30,7 +31,7 @@ class V1Registry {
   // Tag and image ID. All throw RemoteError (remote_error.hpp) for what is not there, "the repository <name> was not
   // found" ...; TransportError; kInvalidArgument for documents that are none; kCancelled.
   std::map<std::string, std::string> list_tags(std::stop_token stop);
-  V1Image get_image_by_tag(const std::string& tag, std::stop_token stop);
+  V1Image get_image_by_tag(const std::string& tag, TagChoice choice, std::stop_token stop);
   V1Image get_image(const std::string& id, std::stop_token stop);
 
  private:
