@@ -14,6 +14,7 @@
 #include "distribution/paced_http_client.hpp"
 #include "distribution/puller.hpp"
 #include "distribution/pusher.hpp"
+#include "distribution/pull_plan.hpp"
 #include "distribution/remote_inspector.hpp"
 #include "distribution/upstream_cache.hpp"
 #include "imagestore/garbage_collector.hpp"
@@ -86,6 +87,7 @@ struct Daemon::Parts {
   distribution::Puller puller;
   distribution::Pusher pusher;
   distribution::RemoteInspector remote_inspector;
+  distribution::PullPlanner pull_planner;
   distribution::LoginChecker logins;
   distribution::SearchClient searches;
   distribution::UpstreamCache upstream;
@@ -127,6 +129,7 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
       puller(services()),
       pusher(services()),
       remote_inspector(services()),
+      pull_planner(services()),
       logins(services()),
       searches(services(), config.search_index),
       upstream(services(), repositories, upstream_options(config)),
@@ -136,6 +139,7 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
               .puller = puller,
               .pusher = pusher,
               .remote = remote_inspector,
+              .planner = pull_planner,
               .logins = logins,
               .searches = searches,
               .http = http,

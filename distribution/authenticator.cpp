@@ -8,6 +8,7 @@
 #include "distribution/body_source.hpp"
 #include "distribution/error_copy.hpp"
 #include "distribution/registry_error.hpp"
+#include "distribution/remote_error.hpp"
 #include "distribution/token_response.hpp"
 
 namespace lighterd::distribution {
@@ -231,12 +232,15 @@ Authenticator::Token Authenticator::fetch_token(const Challenge& challenge, cons
   if (response.status < 200 || response.status > 299) {
     const std::string server = "token server " + redact_url(realm.to_string());
     RegistryError error = make_registry_error(response, server);
+    error.set_realm(redact_url(realm.to_string()));
     if (response.status == 401 || response.status == 403 || response.status == 429) throw error;
     if (response.status == 408 || response.status >= 500) {
       error.add_context(server);
       throw error;
     }
-    // A token server that is not there says nothing of the image: its 404 must not be taken for the registry's.
+    if (response.status == 404)
+      throw RemoteError(Missing::kRealm, server + ": defined realm cannot be found: " + error.text());
+    // A token server that is not there says nothing of the image: its refusal must not be taken for the registry's.
     throw Error(ErrorCode::kUnavailable, server + ": " + error.text());
   }
   const auto token = find_token(response.body);

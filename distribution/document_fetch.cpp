@@ -13,13 +13,14 @@ using imagestore::ParsedManifest;
 
 DocumentFetch::DocumentFetch(DistributionServices& services, SharedRequests& shared, RegistryClient& client,
                              const imagestore::Lease& lease, std::string reference, DocumentLimits limits,
-                             std::stop_token stop)
+                             Keeping keeping, std::stop_token stop)
     : services_(services),
       shared_(shared),
       client_(client),
       lease_(lease),
       reference_(std::move(reference)),
       limits_(limits),
+      keeping_(keeping),
       stop_(std::move(stop)) {}
 
 ParsedManifest& DocumentFetch::load(const oci::Descriptor& descriptor) {
@@ -56,7 +57,7 @@ FetchedManifest DocumentFetch::fetch_document(const oci::Descriptor& descriptor)
     // Of the requests for it one keeps it, and not what is no document.
     const std::string& type = descriptor.media_type.empty() ? fetched.descriptor.media_type : descriptor.media_type;
     (void)oci::parse_document(fetched.bytes, type, reference_);
-    services_.content.put_blob(fetched.descriptor, fetched.bytes, lease_);
+    if (keeping_ == Keeping::kStore) services_.content.put_blob(fetched.descriptor, fetched.bytes, lease_);
     return fetched;
   };
   return shared_.manifests.run(client_.identity() + "@" + digest.to_string(), fetch, stop_);
@@ -75,7 +76,7 @@ std::string DocumentFetch::fetch_config(const oci::Descriptor& config) {
   const auto fetch = [&] {
     if (auto stored = find_stored(config.digest, oci::kMaxConfigBytes)) return *std::move(stored);
     std::string bytes = client_.read_blob(config, oci::kMaxConfigBytes, stop_);
-    services_.content.put_blob(config, bytes, lease_);
+    if (keeping_ == Keeping::kStore) services_.content.put_blob(config, bytes, lease_);
     return bytes;
   };
   return shared_.configs.run(client_.identity() + "@" + config.digest.to_string(), fetch, stop_);
@@ -88,6 +89,7 @@ void DocumentFetch::throw_if_stopped() const {
 
 // Leases what another request for it has put already.
 void DocumentFetch::keep(const oci::Descriptor& descriptor, const std::string& bytes) {
+  if (keeping_ == Keeping::kForget) return;
   if (!services_.content.find_blob(descriptor.digest, lease_)) services_.content.put_blob(descriptor, bytes, lease_);
 }
 

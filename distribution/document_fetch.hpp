@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The documents of one pull: each from the store if it is there, else from the registry by one request of all pulls
-// that want it at the time; verified, kept and leased.
+// that want it at the time; verified, and kept where that is wanted.
 #pragma once
 
 #include <memory>
@@ -23,9 +23,14 @@ struct DocumentLimits {
 // For one operation and one thread. What it is made of outlives it.
 class DocumentFetch {
  public:
+  enum class Keeping {
+    kStore,   // what was fetched becomes a blob, leased
+    kForget,  // it is only looked at
+  };
   // `reference` is what error texts name.
   DocumentFetch(DistributionServices& services, SharedRequests& shared, RegistryClient& client,
-                const imagestore::Lease& lease, std::string reference, DocumentLimits limits, std::stop_token stop);
+                const imagestore::Lease& lease, std::string reference, DocumentLimits limits, Keeping keeping,
+                std::stop_token stop);
 
   // A manifest or an index, once however often it is asked for; valid as long as this. A descriptor without type and
   // with a size below zero is of a digest alone. Blocks. kInvalidArgument for what is no document and for what is
@@ -48,6 +53,7 @@ class DocumentFetch {
   const imagestore::Lease& lease_;
   std::string reference_;
   DocumentLimits limits_;
+  Keeping keeping_;
   std::stop_token stop_;
   std::unordered_map<oci::Digest, std::unique_ptr<imagestore::ParsedManifest>> documents_;
   std::size_t document_bytes_ = 0;  // of those

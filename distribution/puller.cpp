@@ -37,7 +37,8 @@ class PullOperation {
         progress_(progress),
         stop_(std::move(stop)),
         lease_(services.content.make_lease("pull " + reference_.familiar())),
-        documents_(services, shared, *client_, lease_, reference_.familiar(), DocumentLimits{}, stop_) {}
+        documents_(services, shared, *client_, lease_, reference_.familiar(), DocumentLimits{},
+                   DocumentFetch::Keeping::kStore, stop_) {}
 
   void run() {
     find_images();

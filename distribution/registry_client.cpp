@@ -87,6 +87,11 @@ class CountedSink final : public base::Sink {
   bool started_ = false;
 };
 
+class IgnoringSink final : public base::Sink {
+ public:
+  void write(base::Bytes) override {}
+};
+
 struct ContentRange {
   imagestore::ByteRange range;
   std::optional<std::int64_t> size_bytes;
@@ -518,6 +523,24 @@ std::vector<std::string> RegistryClient::list_tags(std::stop_token stop) {
 
 std::vector<oci::Descriptor> RegistryClient::list_referrers(const oci::Digest& subject, std::stop_token stop) {
   return distribution::list_referrers(repository_->session(), repository_->name().path(), subject, stop);
+}
+
+V2Presence RegistryClient::probe(std::stop_token stop) {
+  RegistrySession& session = repository_->session();
+  Call call;
+  call.total_timeout = repository_->whole_timeout();
+  // What a web page has to say beyond that is of no interest.
+  IgnoringSink body;
+  call.on_success = [&](const HttpResponse&) { return &body; };
+  try {
+    const Answer answer = session.call(session.registry(), call, stop);
+    if (answer.response.status == 401) return V2Presence::kConfirmed;
+    if (!answer.is_success()) return V2Presence::kAbsent;
+    const bool says_so = answer.response.find_header("Docker-Distribution-API-Version") != nullptr;
+    return says_so ? V2Presence::kConfirmed : V2Presence::kLikely;
+  } catch (const RegistryError&) {
+    return V2Presence::kConfirmed;  // it asked for a token
+  }
 }
 
 bool RegistryClient::has_blob(const oci::Digest& digest, std::stop_token stop) {

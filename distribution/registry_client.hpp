@@ -60,6 +60,13 @@ struct FetchedManifest {
   std::string bytes;
 };
 
+// What GET /v2/ tells of a registry (A14).
+enum class V2Presence {
+  kConfirmed,
+  kLikely,  // it answers, without the header that old registries say it by
+  kAbsent,
+};
+
 // What to do about a manifest that the registry has already under the name.
 enum class IfThere {
   kLeave,
@@ -102,6 +109,9 @@ class RegistryClient {
   // "host[:port]" of the references, for the record of where a blob is known to be ("docker.io" for Hub and whatever
   // stands in for it).
   std::string registry() const;
+
+  // One request to the registry itself. Throws TransportError.
+  V2Presence probe(std::stop_token stop);
 
   // HEAD, and GET where HEAD does not tell all or fails (A5). The size is of the manifest. Throws RegistryError,
   // TransportError, kDataLoss.

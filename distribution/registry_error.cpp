@@ -214,6 +214,13 @@ std::optional<Refusal> from_challenge(const HttpResponse& response, bool& insuff
   return std::nullopt;
 }
 
+bool lacks_realm(const HttpResponse& response) {
+  const auto challenges = parse_challenges(response.all_headers("WWW-Authenticate"));
+  return std::any_of(challenges.begin(), challenges.end(), [](const Challenge& challenge) {
+    return challenge.scheme == "bearer" && challenge.parameter("realm").empty();
+  });
+}
+
 std::string code_words(std::string_view code) {
   std::string words = base::to_lower(code);
   std::replace(words.begin(), words.end(), '_', ' ');
@@ -270,6 +277,7 @@ RegistryError make_registry_error(const HttpResponse& response, const std::strin
                       response.status, refusal.code);
   error.own_message_ = refusal.own_message;
   error.insufficient_scope_ = insufficient_scope;
+  error.lacks_realm_ = response.status == 401 && lacks_realm(response);
   error.retry_after_ = find_retry_after(response);
   return error;
 }

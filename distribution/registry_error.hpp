@@ -22,6 +22,11 @@ class RegistryError : public base::Error {
   bool has_own_message() const noexcept { return own_message_; }
   // error="insufficient_scope" was in the challenge of a 401 that came although a token was sent.
   bool insufficient_scope() const noexcept { return insufficient_scope_; }
+  // The token server that said it, as errors show it; empty: the registry itself.
+  const std::string& realm() const noexcept { return realm_; }
+  void set_realm(std::string realm) { realm_ = std::move(realm); }
+  // A token was asked for, and it was not said where it can be had.
+  bool lacks_realm() const noexcept { return lacks_realm_; }
   std::optional<std::chrono::seconds> retry_after() const noexcept { return retry_after_; }
   void set_retry_after(std::chrono::seconds time) noexcept { retry_after_ = time; }
   // A storage host said it of a URL that the registry had given: a new one may do.
@@ -35,6 +40,8 @@ class RegistryError : public base::Error {
   bool own_message_ = false;
   bool insufficient_scope_ = false;
   bool stale_location_ = false;
+  bool lacks_realm_ = false;
+  std::string realm_;
   std::optional<std::chrono::seconds> retry_after_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -327,6 +328,20 @@ std::int64_t ContentStore::remove_if_unknown(const oci::Digest& digest) noexcept
     logger_.warn("cannot look for a blob", {{"error", error.what()}});
   }
   return 0;
+}
+
+std::int64_t ContentStore::find_partial_bytes(const oci::Descriptor& descriptor, const std::stop_token& stop) const {
+  const base::UniqueFd data(
+      ::open(layout_.partial(descriptor.digest).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!data) return 0;
+  const PartialMap map(layout_.partial_map(descriptor.digest), descriptor.size_bytes);
+  return map.peek(data.get(), stop).total_bytes();
+}
+
+std::int64_t ContentStore::free_bytes() const {
+  struct statvfs disk {};
+  if (::statvfs(layout_.root().c_str(), &disk) != 0) throw base::errno_error(errno, layout_.root().string());
+  return static_cast<std::int64_t>(disk.f_bavail * disk.f_frsize);
 }
 
 std::unique_ptr<PartialBlob> ContentStore::open_partial(const Lease& lease, const oci::Descriptor& descriptor,

@@ -81,6 +81,10 @@ class ContentStore {
   // the same digest to go; kCancelled. kInvalidArgument for a size below zero.
   std::unique_ptr<PartialBlob> open_partial(const Lease& lease, const oci::Descriptor& descriptor, BlobKind kind,
                                             const std::stop_token& stop);
+  // How much of it open_partial() would find. Reads that: blocks; kCancelled.
+  std::int64_t find_partial_bytes(const oci::Descriptor& descriptor, const std::stop_token& stop) const;
+  // On the disk of the store, for the daemon's user.
+  std::int64_t free_bytes() const;
   // For a full disk: partial blobs that nobody fetches now are removed. Returns their bytes.
   std::int64_t remove_idle_partials();
   // Those, and blobs that nothing needs, however young: what StoreUsage::unneeded_bytes counts. Returns their bytes.

@@ -65,37 +65,50 @@ std::uint64_t crc64(std::uint64_t crc, base::Bytes data) {
 PartialMap::PartialMap(std::filesystem::path path, std::int64_t size_bytes)
     : path_(std::move(path)), size_bytes_(size_bytes) {}
 
-ByteRanges PartialMap::load(int data_fd, const std::stop_token& stop) {
-  ByteRanges ranges;
-  base::UniqueFd file(::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
-  if (!file) return ranges;
-  Record record;
-  std::vector<Record> good;
-  std::vector<std::byte> buffer(kBlockBytes);
-  if (!read_record(file.get(), 0, record) || record.crc != kMagic || record.end != size_bytes_) {
-    remove();
-    return ranges;
-  }
+// Of a map file, as far as it can be read.
+struct PartialMap::Contents {
+  ByteRanges ranges = {};
+  std::vector<Record> good = {};
+  std::size_t records = 0;  // with the header; 0: it is not a map of this blob
   bool all_good = true;
-  std::size_t index = 1;
-  for (; index < kMaxRecords && read_record(file.get(), index, record); ++index) {
+};
+
+PartialMap::Contents PartialMap::read(int map_fd, int data_fd, const std::stop_token& stop) const {
+  Contents contents;
+  Record record;
+  std::vector<std::byte> buffer(kBlockBytes);
+  if (!read_record(map_fd, 0, record) || record.crc != kMagic || record.end != size_bytes_) return contents;
+  contents.records = 1;
+  for (; contents.records < kMaxRecords && read_record(map_fd, contents.records, record); ++contents.records) {
     if (stop.stop_requested()) throw base::Error(base::ErrorCode::kCancelled, "context canceled");
     const bool is_sound = record.begin >= 0 && record.begin < record.end && record.end <= size_bytes_;
     if (is_sound && holds(data_fd, record, buffer)) {
-      ranges.add({record.begin, record.end});
-      good.push_back(record);
+      contents.ranges.add({record.begin, record.end});
+      contents.good.push_back(record);
     } else {
-      all_good = false;
+      contents.all_good = false;
     }
   }
-  const auto end = static_cast<off_t>(index * sizeof(Record));
-  if (all_good && ::ftruncate(file.get(), end) == 0) {
+  return contents;
+}
+
+ByteRanges PartialMap::peek(int data_fd, const std::stop_token& stop) const {
+  const base::UniqueFd file(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  return file ? read(file.get(), data_fd, stop).ranges : ByteRanges();
+}
+
+ByteRanges PartialMap::load(int data_fd, const std::stop_token& stop) {
+  base::UniqueFd file(::open(path_.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) return {};
+  Contents contents = read(file.get(), data_fd, stop);
+  const auto end = static_cast<off_t>(contents.records * sizeof(Record));
+  if (contents.records > 0 && contents.all_good && ::ftruncate(file.get(), end) == 0) {
     fd_ = std::move(file);
-    return ranges;
+    return std::move(contents.ranges);
   }
   remove();
-  for (const Record& each : good) append({each.begin, each.end}, each.crc);
-  return ranges;
+  for (const Record& each : contents.good) append({each.begin, each.end}, each.crc);
+  return std::move(contents.ranges);
 }
 
 void PartialMap::create() {

@@ -27,12 +27,17 @@ class PartialMap {
   // torn; what does not hold is taken out of the map. Reads all of the data recorded: blocks; kCancelled.
   ByteRanges load(int data_fd, const std::stop_token& stop);
 
+  // What load() would return, changing nothing: also while somebody else appends.
+  ByteRanges peek(int data_fd, const std::stop_token& stop) const;
+
   // Not synced: a record that a power cut loses costs a range, one that it keeps without the data is found by load().
   void append(ByteRange range, std::uint64_t crc);
   bool exists() const { return static_cast<bool>(fd_); }
   void remove() noexcept;
 
  private:
+  struct Contents;
+  Contents read(int map_fd, int data_fd, const std::stop_token& stop) const;
   void create();
 
   std::filesystem::path path_;

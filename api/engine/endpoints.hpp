@@ -34,6 +34,9 @@ void system_df(EngineCall& call);
 void lighter_pull(EngineCall& call);
 void lighter_push(EngineCall& call);
 void lighter_platforms(EngineCall& call);
+void remote_tags(EngineCall& call);
+void remote_inspect(EngineCall& call);
+void remote_plan(EngineCall& call);
 
 // What an engine without containers, networks, volumes, plugins and swarm answers (section 7, traps 42 and 43).
 void empty_list(EngineCall& call);

@@ -99,6 +99,9 @@ constexpr Operation kOwnOperations[] = {
     {"pull platforms", "POST", "/lighter/v1/images/pull", lighter_pull},
     {"push platforms", "POST", "/lighter/v1/images/{name...}/push", lighter_push},
     {"list platforms", "GET", "/lighter/v1/images/{name...}/platforms", lighter_platforms},
+    {"list remote tags", "GET", "/lighter/v1/remote/{name...}/tags", remote_tags},
+    {"describe remote image", "GET", "/lighter/v1/remote/{name...}/inspect", remote_inspect},
+    {"plan pull", "GET", "/lighter/v1/remote/{name...}/plan", remote_plan},
 };
 
 struct Failure {

@@ -8,6 +8,7 @@
 #include "api/engine/event_log.hpp"
 #include "base/log.hpp"
 #include "distribution/login.hpp"
+#include "distribution/pull_plan.hpp"
 #include "distribution/puller.hpp"
 #include "distribution/pusher.hpp"
 #include "distribution/remote_file.hpp"
@@ -41,6 +42,7 @@ struct EngineServices {
   distribution::Puller& puller;
   distribution::Pusher& pusher;
   distribution::RemoteInspector& remote;
+  distribution::PullPlanner& planner;
   distribution::LoginChecker& logins;
   distribution::SearchClient& searches;
   distribution::HttpClient& http;

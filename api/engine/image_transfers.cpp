@@ -5,6 +5,7 @@
 
 #include "api/engine/image_events.hpp"
 #include "api/engine/parameters.hpp"
+#include "api/engine/platform_parameters.hpp"
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 
@@ -42,9 +43,7 @@ void run_transfer(EngineCall& call, MissingPlatform missing_platform,
       transfer(progress);
     } catch (const distribution::PlatformMissing& missing) {
       if (missing_platform == MissingPlatform::kDockersText) throw;
-      std::string there;
-      for (const std::string& platform : missing.there()) there += (there.empty() ? "" : ", ") + platform;
-      throw Error(missing.code(), missing.text() + "; there is " + (there.empty() ? "none" : there));
+      throw_with_others(missing);
     }
   });
 }

@@ -6,6 +6,7 @@
 #include "api/engine/endpoints.hpp"
 #include "api/engine/image_transfers.hpp"
 #include "api/engine/parameters.hpp"
+#include "api/engine/platform_parameters.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
 
@@ -14,24 +15,8 @@ namespace {
 
 using base::Error;
 using base::ErrorCode;
-using distribution::PlatformChoice;
 using imagestore::ManifestEntry;
 using Ordered = nlohmann::ordered_json;
-
-constexpr std::size_t kMaxPlatforms = 64;
-
-PlatformChoice parse_platforms(const EngineCall& call) {
-  const auto values = call.parameters.all("platform");
-  if (values.size() > kMaxPlatforms)
-    throw Error(ErrorCode::kInvalidArgument, "more than " + std::to_string(kMaxPlatforms) + " platforms");
-  std::vector<oci::Platform> platforms;
-  for (const std::string& value : values) {
-    if (value == "all" && values.size() == 1) return PlatformChoice::all();
-    if (value == "all") throw Error(ErrorCode::kInvalidArgument, "platform=all goes with no other platform");
-    platforms.push_back(oci::parse_platform(value, call.services.host));
-  }
-  return PlatformChoice::these(std::move(platforms));
-}
 
 std::string platform_name(const ManifestEntry& entry) {
   return oci::to_string(oci::platform_from_json(base::parse_json(entry.platform_json, "platform")));
@@ -68,12 +53,12 @@ void lighter_pull(EngineCall& call) {
   const std::string image = get_text(call.parameters, "fromImage");
   if (image.empty()) throw Error(ErrorCode::kInvalidArgument, "fromImage must be given");
   const auto reference = oci::parse_pull_reference(image, get_text(call.parameters, "tag")).with_default_tag();
-  pull_image(call, reference, parse_platforms(call), MissingPlatform::kListOthers);
+  pull_image(call, reference, parse_platform_choice(call), MissingPlatform::kListOthers);
 }
 
 void lighter_push(EngineCall& call) {
   merge_form(call);
-  push_image(call, parse_platforms(call), MissingPlatform::kListOthers);
+  push_image(call, parse_platform_choice(call), MissingPlatform::kListOthers);
 }
 
 void lighter_platforms(EngineCall& call) {

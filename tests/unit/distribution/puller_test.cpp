@@ -771,7 +771,7 @@ TEST_F(AmplificationTest, ManifestsTogetherHaveALimit) {
   RegistryClient client(http, options, oci::parse_reference(name("app")).repository(), Access::kPull, {}, logger);
   auto all = services();
   const auto load_all = [&](DocumentLimits limits) {
-    DocumentFetch documents(all, puller.shared(), client, lease, "app", limits, {});
+    DocumentFetch documents(all, puller.shared(), client, lease, "app", limits, DocumentFetch::Keeping::kStore, {});
     // Asked for again it is not counted again.
     for (int round = 0; round < 2; ++round)
       for (const TestImage& image : images) documents.load(image.manifest);
