@@ -32,7 +32,7 @@ void CookieJar::keep_one(const Url& from, std::string_view line) {
   line = line.substr(0, line.find(';'));
   const std::size_t equals = line.find('=');
   if (equals == std::string_view::npos || line.size() > kMaxCookieBytes) return;
-  const std::string_view name = base::trim(line.substr(0, equals));
+  std::string name(base::trim(line.substr(0, equals)));
   const std::string_view value = base::trim(line.substr(equals + 1));
   if (!is_name(name) || !is_value(value)) return;
   base::Secret secret{std::string(value)};
@@ -42,7 +42,7 @@ void CookieJar::keep_one(const Url& from, std::string_view line) {
   if (known != cookies_.end()) {
     known->value = std::move(secret);
   } else if (cookies_.size() < kMaxCookies) {
-    cookies_.push_back({.origin = from, .name = std::string(name), .value = std::move(secret)});
+    cookies_.push_back({.origin = from, .name = std::move(name), .value = std::move(secret)});
   }
 }
 

@@ -28,8 +28,12 @@ class V1Registry {
              const OperationContext& context, base::Logger& logger);
   ~V1Registry();
 
-  // Tag and image ID. All throw RemoteError (remote_error.hpp) for what is not there, "the repository <name> was not
-  // found" ...; TransportError; kInvalidArgument for documents that are none; kCancelled.
+  // Block; what may pass is tried again. All throw RemoteError for what is not there, a registry that refuses the
+  // connection included; RegistryError for other refusals; TransportError; kPermissionDenied for a redirect or an
+  // endpoint that must not be followed; kInvalidArgument for documents, tags and IDs that are none; kDataLoss for a
+  // body of more than 4 MiB; kCancelled.
+
+  // Tag and image ID as the registry has it, which need not be whole; at most 100,000.
   std::map<std::string, std::string> list_tags(std::stop_token stop);
   V1Image get_image_by_tag(const std::string& tag, TagChoice choice, std::stop_token stop);
   V1Image get_image(const std::string& id, std::stop_token stop);

@@ -7,6 +7,7 @@
 #include "tests/support/temp_dir.hpp"
 #include "tests/unit/distribution/registry_fixture.hpp"
 #include "tests/unit/distribution/scripted_http.hpp"
+#include "tests/unit/distribution/v1_content.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -15,34 +16,17 @@ using base::ErrorCode;
 using tests::code_of;
 using Tags = std::map<std::string, std::string>;
 
-const std::string kId(64, 'a');
-const std::string kOtherId(64, 'b');
-const std::string kToken = R"(signature=canary,repository="team/app",access=read)";
-const std::string kImages = "/v1/repositories/team/app/images";
-const std::string kTags = "/v1/repositories/team/app/tags";
+using namespace v1;
 
 class V1RegistryTest : public RegistryTest {
  protected:
   V1Registry connect(const std::string& path = "team/app") {
     return V1Registry(http, options, oci::parse_repository_name(registry.host() + "/" + path), context, logger);
   }
-  static void serve(tests::FakeRegistry& server, const std::string& path, const std::string& body,
-                    tests::Headers headers = {}) {
-    server.add_fault({.path = path, .times = -1, .status = 200, .headers = std::move(headers), .body = body});
-  }
   void serve(const std::string& path, const std::string& body, tests::Headers headers = {}) {
-    serve(registry, path, body, std::move(headers));
+    v1::serve(registry, path, body, std::move(headers));
   }
-  // The repository, with what its answer has beside the token.
-  void serve_repository(tests::Headers headers = {}) {
-    headers.emplace_back("X-Docker-Token", kToken);
-    serve(kImages, R"([{"id":")" + kId + R"("}])", std::move(headers));
-  }
-  static void serve_content(tests::FakeRegistry& server) {
-    serve(server, kTags, R"({"latest":")" + kId + R"(","1.0":")" + kOtherId + R"("})");
-    serve(server, kTags + "/latest", "\"" + kId + "\"");
-    serve(server, "/v1/images/" + kId + "/json", R"({"id":")" + kId + R"(","os":"linux"})");
-  }
+  void serve_repository(tests::Headers headers = {}) { v1::serve_repository(registry, std::move(headers)); }
   std::string name() const { return registry.host() + "/team/app"; }
 
   OperationContext context{{}, "lighterd/test", {{"X-Meta-Client", "meta"}}, {}};
@@ -55,7 +39,7 @@ TEST_F(V1RegistryTest, AsksWithATokenOfTheRepository) {
   EXPECT_EQ(v1.list_tags({}), (Tags{{"latest", kId}, {"1.0", kOtherId}}));
   const V1Image image = v1.get_image_by_tag("latest", TagChoice::kNamed, {});
   EXPECT_EQ(image.id, kId);
-  EXPECT_EQ(image.json, R"({"id":")" + kId + R"(","os":"linux"})");
+  EXPECT_EQ(image.json, kImageJson);
   EXPECT_EQ(v1.get_image(kId, {}).json, image.json);
   EXPECT_EQ(registry.count("GET", kImages), 1U);
   const auto requests = registry.requests();
@@ -97,7 +81,7 @@ TEST_F(V1RegistryTest, CookiesComeBack) {
 TEST_F(V1RegistryTest, ARedirectMovesTheRegistry) {
   tests::FakeRegistry other;
   registry.add_fault({.path = kImages, .status = 301, .headers = {{"Location", other.url() + kImages + "?moved"}}});
-  serve(other, kImages, "[]", {{"X-Docker-Token", kToken}});
+  v1::serve(other, kImages, "[]", {{"X-Docker-Token", kToken}});
   serve_content(other);
   context.auth = password_auth("alice", "wonderland");
   EXPECT_EQ(connect().list_tags({}).size(), 2U);
