@@ -21,6 +21,7 @@ from lib.docker_registry import DockerRegistry, make_htpasswd_auth  # noqa: E402
 from lib.dockerd import Dockerd, DockerdUnavailable  # noqa: E402
 from lib.embedded_registry import EmbeddedRegistry  # noqa: E402
 from lib.fault_registry import FaultRegistry  # noqa: E402
+from lib.lighter_cli import LighterCli  # noqa: E402
 from lib.registry_http import RegistryHttp  # noqa: E402
 from lib.search_index import SearchIndex  # noqa: E402
 from lib.token_server import TokenServer  # noqa: E402
@@ -44,6 +45,14 @@ def binary() -> Path:
     path = Path(os.environ.get("LIGHTERD_BINARY") or FOLDER.parents[1] / "build" / "dev" / "daemon" / "lighterd")
     if not path.exists():
         pytest.fail(f"no daemon at {path}: build it, or name it in LIGHTERD_BINARY", pytrace=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def lighter_binary(binary: Path) -> Path:
+    path = Path(os.environ.get("LIGHTER_BINARY") or binary.parents[1] / "cli" / "lighter")
+    if not path.exists():
+        pytest.fail(f"no client at {path}: build it, or name it in LIGHTER_BINARY", pytrace=False)
     return path
 
 
@@ -135,6 +144,11 @@ def api(daemon: Daemon) -> Api:
 @pytest.fixture
 def cli(daemon: Daemon, folder: Path) -> DockerCli:
     return DockerCli(daemon.host, folder / "docker-config")
+
+
+@pytest.fixture
+def lighter(lighter_binary: Path, daemon: Daemon, folder: Path) -> LighterCli:
+    return LighterCli(lighter_binary, daemon.host, folder / "lighter-config")
 
 
 @pytest.fixture(params=PROGRAMS)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The chain base <- oci <- imagestore <- distribution <- api <- daemon: a file includes from its own folder and
-from what stands left of it; each C or large library has one owner. Usage: include_direction.py [root] [--self-test]"""
+from what stands left of it, and cli from base and oci; each C or large library has one owner. Usage: include_direction.py [root] [--self-test]"""
 
 import fnmatch
 import sys
@@ -18,6 +18,7 @@ ALLOWED = {
     "api/engine": LOWER + ["api/http", "api/engine"],
     "api/registry": LOWER + ["api/http", "api/registry"],
     "daemon": LOWER + ["api/http", "api/engine", "api/registry", "daemon"],
+    "cli": LOWER[:2] + ["cli"],
 }
 
 # Headers, the files that may include them, and whether it has to be one file only.
@@ -26,7 +27,8 @@ OWNERS = [
     (["archive.h", "archive_entry.h"], []),
     (["bzlib.h"], ["imagestore/decompression_bzip2.cpp"]),
     (["lzma.h", "lzma/*"], ["imagestore/decompression_xz.cpp"]),
-    (["curl/*"], ["distribution/curl_*"]),
+    (["curl/*"], ["base/curl_*", "distribution/curl_*", "cli/curl_*.cpp"]),
+    (["CLI/*"], ["daemon/*.cpp", "cli/command_line.cpp"]),
     (["toml++/*", "toml.hpp"], ["distribution/hosts_toml.cpp"]),
     # Hashes, TLS of connections, and signatures of tokens.
     (["openssl/*"], ["oci/digest.cpp", "api/http/tls_*.cpp", "api/registry/token_key.cpp"]),
@@ -37,7 +39,7 @@ OWNERS = [
     (["zstd.h", "zstd_errors.h"], ["*.cpp"]),
     (["pistache/*"], ["api/http/*"]),
 ]
-SHARED_OWNERS = ("pistache/*", "curl/*", "openssl/*", "isa-l/igzip*")
+SHARED_OWNERS = ("pistache/*", "curl/*", "CLI/*", "openssl/*", "isa-l/igzip*")
 NEVER_IN_HEADERS = ["nlohmann/json.hpp", "spdlog/*"]
 
 
@@ -97,6 +99,7 @@ def include(name):
 
 SELF_TESTS = [
     ("good", {"oci/digest.cpp": include("oci/digest.hpp") + include("base/error.hpp") + include("openssl/evp.h"),
+              "cli/a.cpp": include("oci/reference.hpp") + include("cli/a.hpp"),
               "daemon/main.cpp": include("api/engine/a.hpp") + include("api/http/server.hpp"),
               "api/http/a.cpp": include("base/log.hpp") + include("nlohmann/json.hpp"),
               "imagestore/sqlite.cpp": "#include <sqlite3.h>\n",
@@ -109,12 +112,20 @@ SELF_TESTS = [
     ("http knows nothing of Docker", {"api/http/a.cpp": include("api/engine/a.hpp")}, ["api/http/a.cpp:1"]),
     ("engine and registry are apart", {"api/engine/a.cpp": include("api/registry/a.hpp")}, ["api/engine/a.cpp:1"]),
     ("nothing includes tests", {"daemon/a.cpp": include("tests/support/a.hpp")}, ["daemon/a.cpp:1"]),
+    ("the client stands beside the daemon", {"cli/a.cpp": include("distribution/a.hpp") + include("api/http/a.hpp") + include("daemon/a.hpp")},
+     ["cli/a.cpp:1", "cli/a.cpp:2", "cli/a.cpp:3"]),
+    ("the daemon knows nothing of the client", {"daemon/a.cpp": include("cli/a.hpp")}, ["daemon/a.cpp:1"]),
     ("no loose files", {"api/a.cpp": ""}, ["api/a.cpp:1"]),
     ("sqlite", {"imagestore/metadata_db.cpp": "#include <sqlite3.h>\n"}, ["imagestore/metadata_db.cpp:1"]),
     ("libarchive", {"imagestore/image_store.cpp": "#include <archive.h>\n"}, ["imagestore/image_store.cpp:1"]),
     ("liblzma in a wrong file", {"imagestore/a.cpp": "#include <lzma.h>\n"}, ["imagestore/a.cpp:1"]),
     ("bzip2 in a header", {"imagestore/a.hpp": "#include <bzlib.h>\n"}, ["imagestore/a.hpp:1"]),
     ("curl", {"distribution/puller.cpp": "#include <curl/curl.h>\n"}, ["distribution/puller.cpp:1"]),
+    ("curl of the client", {"cli/curl_client.cpp": "#include <curl/curl.h>\n", "cli/curl_client.hpp": "#include <curl/curl.h>\n",
+                            "cli/main.cpp": "#include <curl/curl.h>\n"}, ["cli/curl_client.hpp:1", "cli/main.cpp:1"]),
+    ("CLI11", {"cli/commands.cpp": "#include <CLI/CLI.hpp>\n", "api/engine/a.cpp": "#include <CLI/CLI.hpp>\n",
+               "cli/command_line.cpp": "#include <CLI/CLI.hpp>\n", "daemon/config.cpp": "#include <CLI/CLI.hpp>\n"},
+     ["cli/commands.cpp:1", "api/engine/a.cpp:1"]),
     ("openssl", {"api/http/tls.cpp": "#include <openssl/ssl.h>\n"}, ["api/http/tls.cpp:1"]),
     ("passwords", {"api/registry/a.cpp": "#include <crypt.h>\n"}, ["api/registry/a.cpp:1"]),
     ("zstd twice", {"imagestore/a.cpp": "#include <zstd.h>\n", "imagestore/b.cpp": "#include <zstd.h>\n"}, ["imagestore/b.cpp:1"]),

@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 
-PRODUCT_FOLDERS = ("base", "oci", "imagestore", "distribution", "api", "daemon")
+PRODUCT_FOLDERS = ("base", "oci", "imagestore", "distribution", "api", "daemon", "cli")
 
 _INCLUDE = re.compile(r'^\s*#\s*include\s*[<"]([^>"]+)[>"]')
 _NOISE = re.compile(

@@ -43,6 +43,7 @@ class Result:
 class DockerCli:
     def __init__(self, host: str, config: Path, program: str = "docker"):
         self._program = find_program(program)
+        self._name = Path(self._program).name
         self._config = config
         config.mkdir(parents=True, exist_ok=True)
         self.env = {key: value for key, value in os.environ.items() if not key.startswith("DOCKER_")}
@@ -61,12 +62,12 @@ class DockerCli:
             done = subprocess.run([self._program, *arguments], env=self.env, input=answers.encode(), check=False,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired as expired:
-            raise AssertionError(f"docker {' '.join(arguments)} does not end: {expired.output}") from None
+            raise AssertionError(f"{self._name} {' '.join(arguments)} does not end: {expired.output}") from None
         return Result(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def ok(self, *arguments: str) -> Result:
         result = self.run(*arguments)
-        assert result.code == 0, f"docker {' '.join(arguments)}: {result.code}\n{result.out}\n{result.err}"
+        assert result.code == 0, f"{self._name} {' '.join(arguments)}: {result.code}\n{result.out}\n{result.err}"
         return result
 
     def has_flag(self, *command: str, flag: str) -> bool:
@@ -79,7 +80,7 @@ class DockerCli:
     def fails(self, *arguments: str) -> str:
         """What it says on standard error."""
         result = self.run(*arguments)
-        assert result.code != 0, f"docker {' '.join(arguments)} succeeded: {result.out}"
+        assert result.code != 0, f"{self._name} {' '.join(arguments)} succeeded: {result.out}"
         return result.err.strip()
 
     def json(self, *arguments: str) -> object:

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/registry_auth.hpp"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/encoding.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/json.hpp"
+#include "cli/exit_code.hpp"
+#include "oci/reference.hpp"
+
+namespace lighterd::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using base::Json;
+using base::Secret;
+
+constexpr base::JsonLimits kLimits{.max_bytes = 4 * 1024 * 1024, .max_depth = 16, .max_values = 100'000};
+constexpr std::string_view kHub = "docker.io";
+// What docker itself calls Hub, in its file and to daemons.
+constexpr const char* kHubAddress = "https://index.docker.io/v1/";
+
+struct Credentials {
+  std::string username;
+  Secret password;
+  Secret identity_token;
+  bool is_empty() const { return identity_token.empty() && (username.empty() || password.empty()); }
+};
+
+std::string_view without_scheme(std::string_view text) {
+  const std::size_t scheme = text.find("://");
+  return scheme == std::string_view::npos ? text : text.substr(scheme + 3);
+}
+
+// "host[:port][/path]" of a key: Hub's names are one, and what old clients put behind a host is gone.
+std::string normalize_key(std::string_view key) {
+  std::string_view rest = without_scheme(key);
+  while (rest.ends_with('/')) rest.remove_suffix(1);
+  const std::size_t slash = std::min(rest.find('/'), rest.size());
+  std::string host = base::to_lower(rest.substr(0, slash));
+  std::string_view path = rest.substr(slash);
+  constexpr std::array<std::string_view, 3> kAliases = {"index.docker.io", "registry-1.docker.io", "www.docker.io"};
+  if (std::find(kAliases.begin(), kAliases.end(), host) != kAliases.end()) host = kHub;
+  if (path == "/v1" || path == "/v2") path = {};
+  return host + std::string(path);
+}
+
+bool fits(std::string_view repository, std::string_view key) {
+  return repository == key || (repository.starts_with(key) && repository[key.size()] == '/');
+}
+
+// base64 of "user:password", padded with zeros by docker.
+void read_pair(const Secret& encoded, Credentials& credentials) {
+  auto decoded = base::base64_decode(base::trim(encoded.reveal()));
+  if (!decoded) throw base::Error(base::ErrorCode::kInvalidArgument, "auth");
+  const Secret pair(std::move(*decoded));
+  const std::size_t colon = pair.reveal().find(':');
+  if (colon == std::string::npos) throw base::Error(base::ErrorCode::kInvalidArgument, "auth");
+  credentials.username = pair.reveal().substr(0, colon);
+  std::string password = pair.reveal().substr(colon + 1);
+  while (password.ends_with('\0')) password.pop_back();
+  credentials.password = Secret(std::move(password));
+}
+
+Secret find_secret(const Json& entry, std::string_view key) {
+  return Secret(base::find_string(entry, key).value_or(""));
+}
+
+Credentials read_entry(const Json& entry) {
+  if (!entry.is_object()) throw base::Error(base::ErrorCode::kInvalidArgument, "not an object");
+  Credentials credentials{base::find_string(entry, "username").value_or(""), find_secret(entry, "password"),
+                          find_secret(entry, "identitytoken")};
+  if (const Secret pair = find_secret(entry, "auth"); !pair.empty()) read_pair(pair, credentials);
+  return credentials;
+}
+
+std::optional<Credentials> find_entry(const Json& document, std::string_view repository) {
+  const Json* auths = base::find_object(document, "auths");
+  if (auths == nullptr) return std::nullopt;
+  std::optional<Credentials> found;
+  std::size_t longest = 0;
+  for (const auto& [key, entry] : auths->items()) {
+    const std::string normalized = normalize_key(key);
+    if (normalized.empty() || normalized.size() <= longest || !fits(repository, normalized)) continue;
+    // With a helper docker leaves entries without credentials.
+    Credentials credentials = read_entry(entry);
+    if (credentials.is_empty()) continue;
+    found = std::move(credentials);
+    longest = normalized.size();
+  }
+  return found;
+}
+
+bool names_helper(const Json& document, std::string_view repository) {
+  if (const auto store = base::find_string(document, "credsStore"); store && !store->empty()) return true;
+  const Json* helpers = base::find_object(document, "credHelpers");
+  if (helpers == nullptr) return false;
+  const auto items = helpers->items();
+  return std::any_of(items.begin(), items.end(),
+                     [repository](const auto& item) { return fits(repository, normalize_key(item.key())); });
+}
+
+Secret make_header(const Credentials& credentials, std::string_view registry) {
+  Json fields = {{"serveraddress", registry == kHub ? std::string(kHubAddress) : std::string(registry)}};
+  if (!credentials.username.empty()) fields["username"] = credentials.username;
+  if (!credentials.identity_token.empty()) {
+    fields["identitytoken"] = credentials.identity_token.reveal();
+  } else {
+    fields["password"] = credentials.password.reveal();
+  }
+  const Secret plain(base::to_text(fields));
+  std::string encoded = base::base64_encode(plain.reveal());
+  std::replace(encoded.begin(), encoded.end(), '+', '-');
+  std::replace(encoded.begin(), encoded.end(), '/', '_');
+  return Secret(std::move(encoded));
+}
+
+Json read_document(const fs::path& file) {
+  try {
+    const fs::path target = fs::canonical(file);  // people link their configuration from elsewhere
+    const Secret text(base::read_file(target, kLimits.max_bytes));
+    Json document = base::parse_json(text.reveal(), "file", kLimits);
+    if (document.is_object()) return document;
+  } catch (const std::exception&) {  // what the parser says may quote a password
+  }
+  throw Failure(ExitCode::kUsage, "cannot read the credentials in " + file.string() + ": it must be a JSON object");
+}
+
+// Nothing for a name that is none: the daemon says what is wrong with it.
+std::optional<oci::RepositoryName> find_repository(std::string_view name) {
+  try {
+    return oci::parse_reference(without_scheme(name)).repository();
+  } catch (const base::Error&) {
+    return std::nullopt;
+  }
+}
+
+}  // namespace
+
+RegistryAuth find_registry_auth(const std::vector<fs::path>& files, std::string_view name) {
+  RegistryAuth auth;
+  const auto repository = find_repository(name);
+  if (!repository) return auth;
+  for (const fs::path& file : files) {
+    std::error_code error;
+    if (!fs::exists(file, error)) continue;
+    const Json document = read_document(file);
+    try {
+      if (const auto credentials = find_entry(document, repository->to_string())) {
+        auth.header = make_header(*credentials, repository->domain());
+        return auth;
+      }
+      if (auth.helpers.empty() && names_helper(document, repository->to_string())) auth.helpers = file;
+    } catch (const base::Error&) {
+      throw Failure(ExitCode::kUsage, "cannot read the credentials for " + repository->domain() + " in " +
+                                          file.string() + ": \"auths\" must hold \"auth\" or \"identitytoken\"");
+    }
+  }
+  return auth;
+}
+
+}  // namespace lighterd::cli

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+// Credentials of the user, as docker, podman and skopeo keep them: `auths` of their files. Helper programs are not run.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include "base/secret.hpp"
+
+namespace lighterd::cli {
+
+struct RegistryAuth {
+  base::Secret header;            // of X-Registry-Auth; empty: anonymous
+  std::filesystem::path helpers;  // the file that leaves this registry's credentials to a helper; empty: none
+};
+
+// For the repository that `name` names, which may be a URL. Keys are "host[:port]" or, with a path,
+// "host/namespace": the longest that fits counts; a scheme and "/v1/" or "/v2/" are ignored, and all names of Docker
+// Hub are one. The first of `files` that has an entry decides; one that is missing has none. Failure kUsage for a file
+// that cannot be read, with nothing of what is in it.
+RegistryAuth find_registry_auth(const std::vector<std::filesystem::path>& files, std::string_view name);
+
+}  // namespace lighterd::cli

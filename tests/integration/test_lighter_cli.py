@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lighter, the command-line client: every command, what it prints where, and how it ends (docs/lighter.md)."""
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from image_maker import all_blobs, make_image, make_layer
+from lib.daemon import Daemon
+from lib.docker_registry import PASSWORD, USER, DockerRegistry
+from lib.embedded_registry import EmbeddedRegistry
+from lib.engine_archives import Archive
+from lib.fault_registry import FaultRegistry
+from lib.lighter_cli import LighterCli, Pause, ScriptedDaemon, screen_of
+from lib.process import find_free_port
+from lib.samples import HOST_PLATFORM, OTHER_PLATFORM, make_platforms, make_small_image, random_bytes
+from lib.wait import wait_until
+
+DONE, FAILED, USAGE, UNREACHABLE, NOT_FOUND, DENIED, NO_SPACE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
+PLATFORMS = make_platforms(image_format="oci")
+IMAGE = make_small_image("lighter-cli")
+
+
+@pytest.fixture(scope="module")
+def app(registry: DockerRegistry) -> str:
+    return registry.add(IMAGE, "cli/app", "1")
+
+
+@pytest.fixture(scope="module")
+def index(registry: DockerRegistry) -> str:
+    return registry.add(PLATFORMS, "cli/index", "1")
+
+
+@pytest.fixture
+def script() -> Iterator[ScriptedDaemon]:
+    daemon = ScriptedDaemon()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def scripted(lighter_binary: Path, script: ScriptedDaemon, folder: Path) -> LighterCli:
+    return LighterCli(lighter_binary, script.host, folder / "scripted-config")
+
+
+def short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
+
+
+def test_a_pull_is_lines_that_are_said_once(lighter: LighterCli, app: str) -> None:
+    out = lighter.ok("pull", app).out
+    lines = out.splitlines()
+    assert "\r" not in out and "\x1b" not in out
+    assert lines[0] == "1: Pulling from cli/app"
+    assert lines[-3:] == [f"Digest: {IMAGE.digest}", f"Status: Downloaded newer image for {app}", app]
+    for layer in IMAGE.layers:
+        assert lines.count(f"{short(layer.digest)}: Pull complete") == 1
+    assert len(lines) == len(set(lines))
+    assert lighter.ok("pull", "-q", app).lines == [app]
+
+
+def test_records_are_the_daemons(lighter: LighterCli, app: str) -> None:
+    records = lighter.records("pull", app)
+    assert records[0] == {"status": "Pulling from cli/app", "id": "1"}
+    assert records[-1] == {"status": f"Status: Downloaded newer image for {app}"}
+
+
+def test_images_and_rm(lighter: LighterCli, app: str, index: str) -> None:
+    assert lighter.ok("images").lines == ["REPOSITORY   TAG   IMAGE ID   CREATED   SIZE"]
+    lighter.ok("pull", app)
+    lighter.ok("pull", index)
+    repository = app.rsplit(":", 1)[0]
+    rows = [re.split(r" {2,}", line) for line in lighter.ok("ls").lines[1:]]
+    assert [repository, "1", short(IMAGE.digest)] in [row[:3] for row in rows]
+    assert len(rows) == 2
+    assert lighter.ok("images", "-q", "--no-trunc", repository).lines == [IMAGE.digest]
+    assert lighter.ok("images", "-q", "--filter", "label=seed=lighter-cli").lines == [short(IMAGE.digest)]
+    assert IMAGE.digest in lighter.ok("images", "--digests", repository).lines[1]
+    assert [image["Id"] for image in lighter.document("images", repository)] == [IMAGE.digest]
+    removed = lighter.run("rm", "nothing", app)
+    assert removed.code == NOT_FOUND
+    assert removed.err == "lighter: No such image: nothing:latest\n"
+    assert removed.lines[0] == f"Untagged: {app}"
+    assert f"Deleted: {IMAGE.digest}" in removed.lines
+    assert lighter.document("rmi", "-f", index)[0] == {"Untagged": index}
+    assert lighter.document("images") == []
+
+
+def test_all_tags(lighter: LighterCli, registry: DockerRegistry) -> None:
+    names = [registry.add(make_small_image(f"tag-{tag}"), "cli/tags", tag) for tag in ("a", "b")]
+    repository = names[0].rsplit(":", 1)[0]
+    assert lighter.ok("pull", "-a", repository).lines[-1] == repository
+    assert sorted(tag for image in lighter.document("images") for tag in image["RepoTags"]) == names
+
+
+def test_several_platforms(lighter: LighterCli, second_registry: DockerRegistry, daemon: Daemon, index: str) -> None:
+    lighter.ok("pull", "--platform", "linux/amd64", "--platform", "linux/arm64", index)
+    shown = daemon.api.get(f"/lighter/v1/images/{index}/platforms").json()
+    assert [each["Complete"] for each in shown["Platforms"]] == [True, True, False]
+    lighter.ok("pull", "--platform", "all", index)
+    target = f"{second_registry.host}/cli/index"
+    daemon.api.post(f"/images/{index}/tag", {"repo": target, "tag": "1"})
+    assert lighter.ok("push", "--platform", "all", f"{target}:1").lines[-1] == f"{target}:1"
+    assert second_registry.get("cli/index", "1").digest == PLATFORMS.digest
+
+
+def test_push(lighter: LighterCli, second_registry: DockerRegistry, daemon: Daemon, app: str) -> None:
+    lighter.ok("pull", app)
+    target = f"{second_registry.host}/cli/pushed"
+    for tag in ("1", "2"):
+        daemon.api.post(f"/images/{app}/tag", {"repo": target, "tag": tag})
+    lines = lighter.ok("push", f"{target}:1").lines
+    assert lines[0] == f"The push refers to repository [{target}]"
+    assert re.fullmatch(rf"1: digest: {IMAGE.digest} size: \d+", lines[-2])
+    assert second_registry.get("cli/pushed", "1").digest == IMAGE.digest
+    assert lighter.ok("push", "-q", "-a", target).lines == [target]
+    assert second_registry.get("cli/pushed", "2").digest == IMAGE.digest
+    gone = lighter.run("push", f"{target}:3")
+    assert (gone.code, gone.err.count("\n")) == (NOT_FOUND, 1)
+    assert "3" in gone.err
+
+
+def test_credentials(lighter: LighterCli, registry_htpasswd: DockerRegistry, folder: Path) -> None:
+    name = registry_htpasswd.add(IMAGE, "cli/private", "1")
+    assert lighter.code("pull", name) == DENIED
+    lighter.log_in(registry_htpasswd.host, USER, "wrong")
+    assert lighter.code("pull", name) == DENIED
+    auth_file = folder / "auth.json"
+    lighter.log_in(f"{registry_htpasswd.host}/cli", USER, PASSWORD)
+    auth_file.write_text(json.dumps(lighter.read_config()))
+    lighter.env["REGISTRY_AUTH_FILE"] = str(auth_file)
+    lighter.ok("pull", name)
+    auth_file.write_text("{}")
+    lighter.ok("rm", name)
+    lighter.ok("pull", name)
+    assert lighter.ok("push", name).lines[0] == f"The push refers to repository [{registry_htpasswd.host}/cli/private]"
+
+
+def test_a_push_that_is_denied(lighter: LighterCli, registry_htpasswd: DockerRegistry, daemon: Daemon, app: str) -> None:
+    lighter.ok("pull", app)
+    daemon.api.post(f"/images/{app}/tag", {"repo": f"{registry_htpasswd.host}/cli/denied", "tag": "1"})
+    assert lighter.code("push", f"{registry_htpasswd.host}/cli/denied:1") == DENIED
+
+
+def test_helpers_are_named(scripted: LighterCli, script: ScriptedDaemon) -> None:
+    script.on("/v1.55/images/create", b'{"message":"denied"}', status=403)
+    config = Path(scripted.env["DOCKER_CONFIG"]) / "config.json"
+    config.write_text('{"credsStore":"desktop"}')
+    denied = scripted.run("pull", "a.example/b")
+    assert denied.code == DENIED
+    hint, error = denied.err.splitlines()
+    assert str(config) in hint and "REGISTRY_AUTH_FILE" in hint
+    assert error == "lighter: denied"
+    assert "X-Registry-Auth" not in script.requests[0][2]
+
+
+def test_archives_keep_digests(lighter: LighterCli, make_daemon: Callable[..., Daemon], lighter_binary: Path,
+                               folder: Path, app: str, index: str) -> None:
+    lighter.ok("pull", "--platform", "all", index)
+    lighter.ok("pull", app)
+    file = folder / "images.tar"
+    assert lighter.ok("save", "-o", str(file), app, index).out == ""
+    assert list(folder.glob(".images*")) == []
+    assert lighter.read_archive("save", app, index) == file.read_bytes()
+    other = make_daemon().start()
+    there = LighterCli(lighter_binary, other.host, folder / "other-config")
+    loaded = there.ok("load", "-i", str(file)).lines
+    assert sorted(loaded[-2:]) == sorted([f"Loaded image: {app}", f"Loaded image: {index}"])
+    assert {image["Id"] for image in there.document("images")} == {IMAGE.digest, PLATFORMS.digest}
+    there.ok("rm", app, index)
+    assert sorted(there.send_archive(file.read_bytes(), "load", "-q").splitlines()) == sorted(loaded[-2:])
+    assert there.records("load", "-i", str(file))[-1]["stream"].startswith("Loaded image: ")
+    other.stop()
+
+
+def test_one_platform_is_saved(lighter: LighterCli, folder: Path, index: str) -> None:
+    lighter.ok("pull", "--platform", "all", index)
+    file = folder / "one.tar"
+    done = lighter.document("save", "-o", str(file), "--platform", OTHER_PLATFORM, index)
+    assert done == {"File": str(file), "Size": file.stat().st_size}
+    assert [entry["digest"] for entry in Archive(file.read_bytes()).entries] == [PLATFORMS.image_for(OTHER_PLATFORM).digest]
+
+
+def test_an_archive_that_is_broken(lighter: LighterCli, folder: Path) -> None:
+    file = folder / "broken.tar"
+    file.write_bytes(b"no archive at all" * 100)
+    refused = lighter.run("load", "-i", str(file))
+    assert refused.code == FAILED
+    assert refused.err.startswith("lighter: ")
+    assert lighter.code("load", "-i", str(folder / "missing.tar")) == USAGE
+
+
+def test_a_save_that_fails_leaves_no_file(lighter: LighterCli, folder: Path) -> None:
+    file = folder / "gone.tar"
+    assert lighter.code("save", "-o", str(file), "nothing") == NOT_FOUND
+    assert not file.exists()
+    file.write_text("from before")
+    assert lighter.code("save", "-o", str(file), "nothing") == NOT_FOUND
+    assert file.read_text() == "from before"
+    assert list(folder.glob(".gone*")) == []
+
+
+@pytest.mark.parametrize("end", ["interrupted", "broken off"])
+def test_a_save_that_stops_midway_leaves_no_file(scripted: LighterCli, script: ScriptedDaemon, folder: Path, end: str) -> None:
+    pause = Pause()
+    script.on("/v1.55/images/get", b"x" * 100_000, pause, None)
+    file = folder / "half" / "half.tar"
+    file.parent.mkdir()
+    child = scripted.start("save", "-o", str(file), "a")
+    pause.wait_reached()
+    wait_until(lambda: [path.stat().st_size for path in file.parent.iterdir()] == [100_000], "half of it is there")
+    assert not file.exists()
+    if end == "interrupted":
+        child.send_signal(signal.SIGINT)
+    else:
+        pause.release()
+    assert child.wait(10) == (INTERRUPTED if end == "interrupted" else FAILED)
+    assert list(file.parent.iterdir()) == []
+    pause.release()
+
+
+def test_a_load_is_interrupted_while_nothing_comes(scripted: LighterCli, script: ScriptedDaemon) -> None:
+    pause = Pause()
+    script.on("/v1.55/images/load", pause)
+    child = subprocess.Popen([*scripted.command, "load"], env=scripted.env, stdin=subprocess.PIPE,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    pause.wait_reached()
+    child.send_signal(signal.SIGINT)
+    assert child.wait(10) == INTERRUPTED
+    child.stdin.close()
+    pause.release()
+
+
+def test_interrupting_a_pull(lighter: LighterCli, fault_registry: FaultRegistry) -> None:
+    layer = IMAGE.layers[0]
+    name = fault_registry.add(IMAGE, "cli/stalled", "1")
+    stall = fault_registry.stall(layer.digest, after=1000)
+    terminal = lighter.on_terminal("pull", name)
+    stall.wait_reached()
+    terminal.read_until(short(layer.digest))
+    terminal.type("\x03")
+    assert terminal.wait() == INTERRUPTED
+    assert terminal.text.endswith("lighter: interrupted\r\n")
+    stall.release()
+
+
+def test_bars_on_a_terminal(lighter: LighterCli, fault_registry: FaultRegistry) -> None:
+    image = make_image([make_layer({"bulk": random_bytes("bars", 8 << 20)}, compression="none")], HOST_PLATFORM)
+    layer = image.layers[0]
+    name = fault_registry.add(image, "cli/bars", "1")
+    stall = fault_registry.stall(layer.digest, after=4 << 20)
+    terminal = lighter.on_terminal("pull", name, columns=100)
+    stall.wait_reached()
+    terminal.read_until("=>")
+    stall.release()
+    assert terminal.wait() == DONE
+    assert re.search(rf"{short(layer.digest)}: Downloading \[=+> *\] [\d.]+MB/8\.\d+MB", terminal.text)
+    assert screen_of(terminal.text, 100) == [
+        "1: Pulling from cli/bars", f"{short(layer.digest)}: Pull complete", f"Digest: {image.digest}",
+        f"Status: Downloaded newer image for {name}", name]
+
+
+def test_a_terminal_gets_no_archive(lighter: LighterCli) -> None:
+    for command in ("save", "a"), ("load",):
+        terminal = lighter.on_terminal(*command)
+        assert terminal.wait() == USAGE
+        assert "terminal" in terminal.text
+
+
+def test_where_the_daemon_is(lighter_binary: Path, make_daemon: Callable[..., Daemon], folder: Path) -> None:
+    port = find_free_port()
+    daemon = make_daemon(arguments=("-H", f"tcp://127.0.0.1:{port}", "--insecure-tcp")).start()
+    nowhere = LighterCli(lighter_binary, f"unix://{folder}/nothing.sock", folder / "config")
+    missing = nowhere.run("images")
+    assert missing.code == UNREACHABLE
+    assert missing.err == (f"lighter: cannot reach the daemon at unix://{folder}/nothing.sock: No such file or directory; "
+                           "is lighterd running?\n")
+    for host in daemon.host, f"tcp://127.0.0.1:{port}":
+        assert nowhere.document("images", "-H", host) == []
+        assert LighterCli(lighter_binary, host, folder / "config").document("images") == []
+    daemon.stop()
+    assert nowhere.code("-H", f"tcp://127.0.0.1:{port}", "images") == UNREACHABLE
+    assert nowhere.code("-H", "ssh://host", "images") == USAGE
+
+
+def test_the_default_is_the_daemons(lighter_binary: Path, binary: Path, folder: Path) -> None:
+    """Both programs say in their help where they would meet."""
+    for env in {}, {"XDG_RUNTIME_DIR": str(folder)}, {"XDG_DATA_HOME": str(folder)}:
+        helps = [subprocess.run([program, "--help"], env={"HOME": "/nonexistent", **env}, stdout=subprocess.PIPE,
+                                check=True).stdout.decode() for program in (lighter_binary, binary)]
+        client, daemon = (re.search(r"unix:///\S+", text[text.index("--host"):])[0] for text in helps)
+        assert client == daemon
+
+
+def test_wrong_usage(lighter: LighterCli) -> None:
+    for command in ([], ["bogus"], ["pull"], ["pull", "UPPER"], ["pull", "-a", "a:1"], ["images", "--filter", "x"],
+                    ["push", f"a@{IMAGE.digest}"], ["rm"], ["inspect", ""]):
+        result = lighter.run(*command)
+        assert (result.code, result.out) == (USAGE, ""), command
+        assert result.err.startswith("lighter: "), command
+
+
+def test_a_stream_that_breaks_off(scripted: LighterCli, script: ScriptedDaemon) -> None:
+    script.on("/v1.55/images/create", b'{"status":"Pulling from a","id":"1"}\r\n', None)
+    broken = scripted.run("pull", "a:1")
+    assert broken.code == FAILED
+    assert broken.lines == ["1: Pulling from a"]
+    assert broken.err.startswith("lighter: the daemon broke off its answer")
+
+
+def test_what_the_daemon_says_cannot_draw(scripted: LighterCli, script: ScriptedDaemon) -> None:
+    text = json.dumps({"status": "a\x1b[2J\rb", "progressDetail": {}, "id": "x\x1b[9A"}).encode()
+    script.on("/v1.55/images/create", text + b"\r\n" + json.dumps({"error": "c\x1b[2J"}).encode() + b"\r\n")
+    terminal = scripted.on_terminal("pull", "a:1")
+    assert terminal.wait() == FAILED
+    assert screen_of(terminal.text, 80) == ["x?[9A: a?[2J?b", "lighter: c?[2J"]
+
+
+def test_a_push_to_a_registry_of_lighterds(lighter: LighterCli, embedded: EmbeddedRegistry, daemon: Daemon, app: str) -> None:
+    """A machine without docker: two daemons and this client."""
+    lighter.ok("pull", app)
+    target = f"{embedded.host}/cli/app"
+    daemon.api.post(f"/images/{app}/tag", {"repo": target, "tag": "1"})
+    lighter.ok("push", f"{target}:1")
+    lighter.ok("rm", f"{target}:1", app)
+    lighter.ok("pull", f"{target}:1")
+    assert {blob.digest for blob in all_blobs(IMAGE)} <= {f"sha256:{path.name}" for path in
+                                                          (daemon.data_root / "blobs" / "sha256").iterdir()}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/registry_auth.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "base/encoding.hpp"
+#include "base/json.hpp"
+#include "cli/exit_code.hpp"
+#include "tests/support/temp_dir.hpp"
+
+namespace lighterd::cli {
+namespace {
+
+class RegistryAuthTest : public testing::Test {
+ protected:
+  std::filesystem::path write(const std::string& name, const std::string& text) {
+    const auto path = folder_.path() / name;
+    std::ofstream(path) << text;
+    return path;
+  }
+  // An entry for each key whose user name is the key.
+  static std::string auths(const std::vector<std::string>& keys) {
+    base::Json entries = base::Json::object();
+    for (const auto& key : keys) entries[key] = {{"username", "user of " + key}, {"password", "secret"}};
+    return base::to_text(base::Json{{"auths", entries}});
+  }
+  static base::Json fields(const RegistryAuth& auth) {
+    return base::parse_json(base::base64_decode(auth.header.reveal()).value_or("null"), "header");
+  }
+  std::string user_for(const std::string& name, const std::vector<std::string>& keys) {
+    const RegistryAuth auth = find_registry_auth({write("auth.json", auths(keys))}, name);
+    return auth.header.empty() ? "" : fields(auth).at("username").get<std::string>();
+  }
+
+ private:
+  tests::TempDir folder_;
+};
+
+TEST_F(RegistryAuthTest, TheHeaderIsDockers) {
+  const auto file = write("config.json", auths({"localhost:5000"}));
+  const RegistryAuth auth = find_registry_auth({file}, "localhost:5000/team/app:1");
+  EXPECT_EQ(fields(auth),
+            (base::Json{
+                {"username", "user of localhost:5000"}, {"password", "secret"}, {"serveraddress", "localhost:5000"}}));
+  EXPECT_EQ(auth.header.reveal().find_first_of("+/"), std::string::npos);
+}
+
+TEST_F(RegistryAuthTest, TheHeaderIsInTheAlphabetOfUrls) {
+  const auto file = write("config.json", R"({"auths":{"a.example":{"username":"~~~???>>>","password":"ÿÿÿ"}}})");
+  EXPECT_EQ(find_registry_auth({file}, "a.example/b").header.reveal().find_first_of("+/"), std::string::npos);
+}
+
+TEST_F(RegistryAuthTest, HubHasManyNames) {
+  const std::string key = "https://index.docker.io/v1/";
+  EXPECT_EQ(user_for("alpine", {key}), "user of " + key);
+  EXPECT_EQ(user_for("docker.io/team/app", {"docker.io"}), "user of docker.io");
+  EXPECT_EQ(user_for("alpine", {"registry-1.docker.io"}), "user of registry-1.docker.io");
+  const auto file = write("config.json", auths({key}));
+  EXPECT_EQ(fields(find_registry_auth({file}, "alpine")).at("serveraddress"), key);
+}
+
+TEST_F(RegistryAuthTest, TheLongestKeyCounts) {
+  const std::vector<std::string> keys = {"a.example", "a.example/team", "a.example/team/app", "b.example"};
+  EXPECT_EQ(user_for("a.example/team/app:1", keys), "user of a.example/team/app");
+  EXPECT_EQ(user_for("a.example/team/apple", keys), "user of a.example/team");
+  EXPECT_EQ(user_for("a.example/teams/x", keys), "user of a.example");
+  EXPECT_EQ(user_for("a.example:5000/team/x", keys), "");
+  EXPECT_EQ(user_for("c.example/x", keys), "");
+}
+
+TEST_F(RegistryAuthTest, KeysMayBeUrlsAndNamesToo) {
+  EXPECT_EQ(user_for("a.example/x", {"https://A.example/v2/"}), "user of https://A.example/v2/");
+  EXPECT_EQ(user_for("https://a.example/x:1", {"a.example"}), "user of a.example");
+}
+
+TEST_F(RegistryAuthTest, AnIdentityTokenGoesAlone) {
+  const auto file = write("config.json", R"({"auths":{"a.example":{"auth":"dTpw","identitytoken":"t"}}})");
+  EXPECT_EQ(fields(find_registry_auth({file}, "a.example/b")),
+            (base::Json{{"username", "u"}, {"identitytoken", "t"}, {"serveraddress", "a.example"}}));
+}
+
+TEST_F(RegistryAuthTest, TheFirstFileThatHasSomethingCounts) {
+  const auto first = write("first.json", auths({"a.example"}));
+  const auto second = write("second.json", R"({"auths":{"a.example":{"auth":"dTpw"},"b.example":{"auth":"dTpw"}}})");
+  EXPECT_EQ(fields(find_registry_auth({first, second}, "a.example/x")).at("username"), "user of a.example");
+  EXPECT_EQ(fields(find_registry_auth({first, second}, "b.example/x")).at("username"), "u");
+  EXPECT_TRUE(find_registry_auth({"/nonexistent", first}, "c.example/x").header.empty());
+}
+
+TEST_F(RegistryAuthTest, HelpersAreNamedAndNotRun) {
+  const auto store = write("store.json", R"({"auths":{"a.example":{}},"credsStore":"desktop"})");
+  EXPECT_EQ(find_registry_auth({store}, "a.example/x").helpers, store);
+  EXPECT_TRUE(find_registry_auth({store}, "a.example/x").header.empty());
+  const auto helper = write("helper.json", R"({"credHelpers":{"b.example":"b"}})");
+  EXPECT_EQ(find_registry_auth({helper}, "b.example/x").helpers, helper);
+  EXPECT_TRUE(find_registry_auth({helper}, "a.example/x").helpers.empty());
+}
+
+TEST_F(RegistryAuthTest, WhatCannotBeReadIsNotQuoted) {
+  for (const char* text : {"hunter2", "[]", R"({"auths":{"a.example":"hunter2"}})", R"({"auths":"hunter2"})",
+                           R"({"auths":{"a.example":{"auth":"hunter2!"}}})"}) {
+    try {
+      find_registry_auth({write("bad.json", text)}, "a.example/x");
+      ADD_FAILURE() << "taken: " << text;
+    } catch (const Failure& failure) {
+      EXPECT_EQ(failure.exit_code(), ExitCode::kUsage);
+      EXPECT_EQ(failure.text().find("hunter2"), std::string::npos) << failure.text();
+    }
+  }
+}
+
+TEST_F(RegistryAuthTest, ANameThatIsNoneHasNoCredentials) {
+  EXPECT_EQ(user_for("UPPER/x y", {"docker.io"}), "");
+}
+
+}  // namespace
+}  // namespace lighterd::cli
