@@ -75,6 +75,23 @@ class Request:
     path: str
     headers: Mapping[str, str]
 
+    @property
+    def url_path(self) -> str:
+        return self.path.partition("?")[0]
+
+    def header(self, name: str) -> str | None:
+        """Whatever the case in which it came."""
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sent:
+    """An answer, noted before its body goes out: who has read it finds it here."""
+
+    request: Request
+    status: int
+    body_bytes: int  # 0 to HEAD; of a body that is cut, what goes out of it
+
 
 def make_error(code: str, message: str, detail: object = None) -> bytes:
     return json.dumps({"errors": [{"code": code, "message": message, "detail": detail}]}).encode()
@@ -83,6 +100,7 @@ def make_error(code: str, message: str, detail: object = None) -> bytes:
 class FaultRegistry:
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.sent: list[Sent] = []
         self._manifests: dict[tuple[str, str], image_maker.Blob] = {}
         self._blobs: dict[str, image_maker.Blob] = {}
         self._rules: list[tuple[str, re.Pattern[str], Reply]] = []
@@ -115,6 +133,10 @@ class FaultRegistry:
     def count(self, method: str, path_end: str) -> int:
         return sum(1 for request in self.requests if request.method == method and request.path.endswith(path_end))
 
+    def forget_requests(self) -> None:
+        self.requests.clear()
+        self.sent.clear()
+
     def stop(self) -> None:
         for stall in self._stalls:
             stall.release()
@@ -123,14 +145,17 @@ class FaultRegistry:
 
     def reply_to(self, request: Request) -> tuple[int, dict[str, str], bytes, Reply]:
         self.requests.append(request)
-        status, headers, body = self._right_answer(request.path.partition("?")[0])
+        status, headers, body = self._right_answer(request)
         rule = next((reply for method, path, reply in reversed(self._rules)
                      if re.fullmatch(method, request.method) and path.search(request.path)), Reply())
         if rule.body is not None:
             body = rule.body
-        return rule.status or status, {**headers, **rule.headers}, body, rule
+        status = rule.status or status
+        self.sent.append(Sent(request, status, 0 if request.method == "HEAD" else len(body[:rule.cut_after])))
+        return status, {**headers, **rule.headers}, body, rule
 
-    def _right_answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
+    def _right_answer(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+        path = request.url_path
         if path == "/v2/":
             return 200, {"Content-Type": "application/json"}, b"{}"
         match = re.fullmatch(r"/v2/(.+)/(manifests|blobs|tags)/([^/]+)", path)
