@@ -93,6 +93,21 @@ class Sent:
     body_bytes: int  # 0 to HEAD; of a body that is cut, what goes out of it
 
 
+@dataclasses.dataclass
+class _Rule:
+    method: re.Pattern[str]
+    path_end: re.Pattern[str]
+    reply: Reply
+    left: int | None
+
+    def takes(self, request: Request) -> bool:
+        if self.left == 0 or not (self.method.fullmatch(request.method) and self.path_end.search(request.path)):
+            return False
+        if self.left is not None:
+            self.left -= 1
+        return True
+
+
 def make_error(code: str, message: str, detail: object = None) -> bytes:
     return json.dumps({"errors": [{"code": code, "message": message, "detail": detail}]}).encode()
 
@@ -103,7 +118,7 @@ class FaultRegistry:
         self.sent: list[Sent] = []
         self._manifests: dict[tuple[str, str], image_maker.Blob] = {}
         self._blobs: dict[str, image_maker.Blob] = {}
-        self._rules: list[tuple[str, re.Pattern[str], Reply]] = []
+        self._rules: list[_Rule] = []
         self._stalls: list[Stall] = []
         self._server = _Server(("127.0.0.1", 0), _make_handler(self))
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -120,9 +135,9 @@ class FaultRegistry:
         self._manifests[repository, tag] = artifact.manifest
         return f"{self.host}/{repository}:{tag}"
 
-    def on(self, method: str, path_end: str, reply: Reply) -> None:
-        """Both are regular expressions; the latest rule that matches wins."""
-        self._rules.append((method, re.compile(path_end + "$"), reply))
+    def on(self, method: str, path_end: str, reply: Reply, times: int | None = None) -> None:
+        """Both are regular expressions; the latest rule that matches, and is not used up, wins."""
+        self._rules.append(_Rule(re.compile(method), re.compile(path_end + "$"), reply, times))
 
     def stall(self, path_end: str, after: int) -> Stall:
         stall = Stall(after)
@@ -132,6 +147,11 @@ class FaultRegistry:
 
     def count(self, method: str, path_end: str) -> int:
         return sum(1 for request in self.requests if request.method == method and request.path.endswith(path_end))
+
+    def content_bytes(self) -> int:
+        """Of the bodies that went out with manifests and blobs."""
+        return sum(sent.body_bytes for sent in self.sent
+                   if sent.status in (200, 206) and re.search("/(manifests|blobs)/", sent.request.path))
 
     def forget_requests(self) -> None:
         self.requests.clear()
@@ -146,8 +166,7 @@ class FaultRegistry:
     def reply_to(self, request: Request) -> tuple[int, dict[str, str], bytes, Reply]:
         self.requests.append(request)
         status, headers, body = self._right_answer(request)
-        rule = next((reply for method, path, reply in reversed(self._rules)
-                     if re.fullmatch(method, request.method) and path.search(request.path)), Reply())
+        rule = next((each.reply for each in reversed(self._rules) if each.takes(request)), Reply())
         if rule.body is not None:
             body = rule.body
         status = rule.status or status

@@ -25,11 +25,6 @@ class RegistryFront(FaultRegistry):
         """Of something in the registry, by way of this."""
         return name.replace(self._target, self.host, 1)
 
-    def content_bytes(self) -> int:
-        """Of the bodies that went out with manifests and blobs."""
-        return sum(sent.body_bytes for sent in self.sent if sent.status in (200, 206)
-                   and ("/manifests/" in sent.request.path or "/blobs/" in sent.request.path))
-
     def _right_answer(self, request: Request) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection(self._target, timeout=60)
         try:
