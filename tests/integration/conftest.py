@@ -21,7 +21,9 @@ from lib.docker_registry import DockerRegistry, make_htpasswd_auth  # noqa: E402
 from lib.dockerd import Dockerd, DockerdUnavailable  # noqa: E402
 from lib.embedded_registry import EmbeddedRegistry  # noqa: E402
 from lib.fault_registry import FaultRegistry  # noqa: E402
+from lib.legacy_registry import LegacyRegistry  # noqa: E402
 from lib.lighter_cli import LighterCli  # noqa: E402
+from lib.registry_front import RegistryFront  # noqa: E402
 from lib.registry_http import RegistryHttp  # noqa: E402
 from lib.search_index import SearchIndex  # noqa: E402
 from lib.token_server import TokenServer  # noqa: E402
@@ -202,6 +204,21 @@ def fault_registry() -> Iterator[FaultRegistry]:
     registry = FaultRegistry()
     yield registry
     registry.stop()
+
+
+@pytest.fixture
+def legacy_registry() -> Iterator[LegacyRegistry]:
+    registry = LegacyRegistry()
+    yield registry
+    registry.stop()
+
+
+@pytest.fixture
+def front(registry: DockerRegistry) -> Iterator[RegistryFront]:
+    """Before `registry`."""
+    front = RegistryFront(registry)
+    yield front
+    front.stop()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from lib.docker_registry import DockerRegistry
 from lib.dockerd import Dockerd, DockerdUnavailable
 from lib.embedded_registry import EmbeddedRegistry
 from lib.fault_registry import FaultRegistry, Reply
+from lib.hosts_toml import write_hosts
 from lib.operations import image_id
 from lib.process import Process, find_program
 from lib.registry_content import describe_referrer, make_signature
@@ -39,14 +40,6 @@ def upstream() -> Iterator[FaultRegistry]:
     registry = FaultRegistry()
     yield registry
     registry.stop()
-
-
-def write_hosts(folder: Path, registry: str, server: str, mirror: str | None = None) -> Path:
-    """A certs.d that says where the images of `registry` come from."""
-    (folder / registry).mkdir(parents=True, exist_ok=True)
-    hosts = f'[host."http://{mirror}"]\ncapabilities = ["pull", "resolve"]\n' if mirror else ""
-    (folder / registry / "hosts.toml").write_text(f'server = "{server}"\n{hosts}')
-    return folder
 
 
 @pytest.fixture

@@ -75,6 +75,38 @@ class Request:
     path: str
     headers: Mapping[str, str]
 
+    @property
+    def url_path(self) -> str:
+        return self.path.partition("?")[0]
+
+    def header(self, name: str) -> str | None:
+        """Whatever the case in which it came."""
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Sent:
+    """An answer, noted before its body goes out: who has read it finds it here."""
+
+    request: Request
+    status: int
+    body_bytes: int  # 0 to HEAD; of a body that is cut, what goes out of it
+
+
+@dataclasses.dataclass
+class _Rule:
+    method: re.Pattern[str]
+    path_end: re.Pattern[str]
+    reply: Reply
+    left: int | None
+
+    def takes(self, request: Request) -> bool:
+        if self.left == 0 or not (self.method.fullmatch(request.method) and self.path_end.search(request.path)):
+            return False
+        if self.left is not None:
+            self.left -= 1
+        return True
+
 
 def make_error(code: str, message: str, detail: object = None) -> bytes:
     return json.dumps({"errors": [{"code": code, "message": message, "detail": detail}]}).encode()
@@ -83,9 +115,10 @@ def make_error(code: str, message: str, detail: object = None) -> bytes:
 class FaultRegistry:
     def __init__(self) -> None:
         self.requests: list[Request] = []
+        self.sent: list[Sent] = []
         self._manifests: dict[tuple[str, str], image_maker.Blob] = {}
         self._blobs: dict[str, image_maker.Blob] = {}
-        self._rules: list[tuple[str, re.Pattern[str], Reply]] = []
+        self._rules: list[_Rule] = []
         self._stalls: list[Stall] = []
         self._server = _Server(("127.0.0.1", 0), _make_handler(self))
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
@@ -102,9 +135,9 @@ class FaultRegistry:
         self._manifests[repository, tag] = artifact.manifest
         return f"{self.host}/{repository}:{tag}"
 
-    def on(self, method: str, path_end: str, reply: Reply) -> None:
-        """Both are regular expressions; the latest rule that matches wins."""
-        self._rules.append((method, re.compile(path_end + "$"), reply))
+    def on(self, method: str, path_end: str, reply: Reply, times: int | None = None) -> None:
+        """Both are regular expressions; the latest rule that matches, and is not used up, wins."""
+        self._rules.append(_Rule(re.compile(method), re.compile(path_end + "$"), reply, times))
 
     def stall(self, path_end: str, after: int) -> Stall:
         stall = Stall(after)
@@ -115,6 +148,15 @@ class FaultRegistry:
     def count(self, method: str, path_end: str) -> int:
         return sum(1 for request in self.requests if request.method == method and request.path.endswith(path_end))
 
+    def content_bytes(self) -> int:
+        """Of the bodies that went out with manifests and blobs."""
+        return sum(sent.body_bytes for sent in self.sent
+                   if sent.status in (200, 206) and re.search("/(manifests|blobs)/", sent.request.path))
+
+    def forget_requests(self) -> None:
+        self.requests.clear()
+        self.sent.clear()
+
     def stop(self) -> None:
         for stall in self._stalls:
             stall.release()
@@ -123,14 +165,16 @@ class FaultRegistry:
 
     def reply_to(self, request: Request) -> tuple[int, dict[str, str], bytes, Reply]:
         self.requests.append(request)
-        status, headers, body = self._right_answer(request.path.partition("?")[0])
-        rule = next((reply for method, path, reply in reversed(self._rules)
-                     if re.fullmatch(method, request.method) and path.search(request.path)), Reply())
+        status, headers, body = self._right_answer(request)
+        rule = next((each.reply for each in reversed(self._rules) if each.takes(request)), Reply())
         if rule.body is not None:
             body = rule.body
-        return rule.status or status, {**headers, **rule.headers}, body, rule
+        status = rule.status or status
+        self.sent.append(Sent(request, status, 0 if request.method == "HEAD" else len(body[:rule.cut_after])))
+        return status, {**headers, **rule.headers}, body, rule
 
-    def _right_answer(self, path: str) -> tuple[int, dict[str, str], bytes]:
+    def _right_answer(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+        path = request.url_path
         if path == "/v2/":
             return 200, {"Content-Type": "application/json"}, b"{}"
         match = re.fullmatch(r"/v2/(.+)/(manifests|blobs|tags)/([^/]+)", path)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What python3-docker knows of an image before it is pulled: get_registry_data, has_platform, and the pull of that."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import docker
+import docker.errors
+import pytest
+
+from image_maker import Artifact, Image, Index
+from lib.daemon import Daemon
+from lib.docker_registry import PASSWORD, USER, DockerRegistry
+from lib.samples import HOST_PLATFORM, OTHER_ARCHITECTURE, OTHER_PLATFORM, make_platforms, make_small_image
+
+LOGIN = {"username": USER, "password": PASSWORD}
+IMAGES: dict[str, Artifact] = {
+    "schema2": make_small_image("registry-data"),
+    "oci": make_small_image("registry-data", image_format="oci"),
+    "list": make_platforms("registry-data"),
+    "index": make_platforms("registry-data", image_format="oci", attestations=True),
+}
+
+@pytest.fixture
+def client(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> Iterator[docker.DockerClient]:
+    monkeypatch.setenv("DOCKER_CONFIG", str(daemon.data_root.parent / "docker-config"))
+    client = docker.DockerClient(base_url=daemon.host)
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def name(registry: DockerRegistry) -> str:
+    for tag, image in IMAGES.items():
+        registry.add(image, "python/data", tag)
+    return f"{registry.host}/python/data"
+
+
+def reference(name: str, tag: str, image: Artifact, by: str) -> str:
+    return f"{name}:{tag}" if by == "tag" else f"{name}@{image.digest}"
+
+
+def descriptor(image: Artifact) -> dict:
+    return {"mediaType": image.manifest.media_type, "digest": image.digest, "size": image.manifest.size}
+
+
+@pytest.mark.parametrize("by", ["tag", "digest"])
+@pytest.mark.parametrize("tag", ["schema2", "oci"])
+def test_a_manifest(client: docker.DockerClient, name: str, tag: str, by: str) -> None:
+    image = IMAGES[tag]
+    assert isinstance(image, Image)
+    data = client.images.get_registry_data(reference(name, tag, image, by))
+    assert (data.id, data.attrs["Descriptor"]) == (image.digest, descriptor(image))
+    assert data.has_platform(HOST_PLATFORM)
+    assert not data.has_platform(OTHER_PLATFORM)
+    pulled = data.pull()
+    assert pulled.id == image.digest
+    assert pulled.attrs["RepoDigests"] == [f"{name}@{image.digest}"]
+    assert client.images.get(image.digest).id == image.digest
+
+
+@pytest.mark.parametrize("by", ["tag", "digest"])
+@pytest.mark.parametrize("tag", ["list", "index"])
+def test_an_index(client: docker.DockerClient, name: str, tag: str, by: str) -> None:
+    index = IMAGES[tag]
+    assert isinstance(index, Index)
+    data = client.images.get_registry_data(reference(name, tag, index, by))
+    assert (data.id, data.attrs["Descriptor"]) == (index.digest, descriptor(index))
+    assert data.attrs["Platforms"] == [child.platform for child in index.manifests]
+    for platform in ("linux/amd64", {"os": "linux", "architecture": "arm64", "variant": "v8"}, "linux/arm/v7"):
+        assert data.has_platform(platform)
+    assert not data.has_platform("windows/amd64")
+    with pytest.raises(docker.errors.InvalidArgument):
+        data.has_platform("linux/arm/v7/more")
+    pulled = data.pull(platform=OTHER_PLATFORM)
+    assert (pulled.id, pulled.attrs["Architecture"]) == (index.digest, OTHER_ARCHITECTURE)
+    assert pulled.attrs["RepoDigests"] == [f"{name}@{index.digest}"]
+
+
+@pytest.mark.parametrize("server", ["registry_htpasswd", "registry_token"])
+def test_credentials(client: docker.DockerClient, server: str, request: pytest.FixtureRequest) -> None:
+    image = IMAGES["schema2"]
+    name = request.getfixturevalue(server).add(image, "python/private", "1")
+    with pytest.raises(docker.errors.APIError):
+        client.images.get_registry_data(name)
+    with pytest.raises(docker.errors.APIError):
+        client.images.get_registry_data(name, auth_config={**LOGIN, "password": "wrong"})
+    data = client.images.get_registry_data(name, auth_config=LOGIN)
+    assert data.id == image.digest
+    assert data.has_platform(HOST_PLATFORM)
+    # It has no way to hand credentials to the pull but a login.
+    with pytest.raises(docker.errors.APIError):
+        data.pull()
+    host = name.partition("/")[0]
+    client.login(USER, PASSWORD, registry=host)
+    assert client.images.get_registry_data(name).pull().id == image.digest
+
+
+def test_what_is_not_there(client: docker.DockerClient, registry: DockerRegistry, name: str) -> None:
+    for missing in (f"{name}:missing", f"{name}@{make_small_image('missing').digest}", f"{registry.host}/no/such:1"):
+        with pytest.raises(docker.errors.NotFound):
+            client.images.get_registry_data(missing)
+    with pytest.raises(docker.errors.APIError, match="no manifest found for full image ID"):
+        client.images.get_registry_data(IMAGES["oci"].digest)
