@@ -176,6 +176,9 @@ CommandLine parse_command_line(int argc, const char* const* argv) {
   app.add_flag_function(
       "--disable-url-import", [&](std::int64_t) { config.url_import = distribution::UrlAccess::kRefused; },
       "Refuse imports from a URL, which make the daemon fetch it");
+  app.add_flag_function(
+      "--no-legacy", [&](std::int64_t) { config.schema1_images = distribution::Schema1Images::kRefused; },
+      "Refuse images of schema 1, which are converted otherwise");
   app.add_flag("--insecure-tcp", config.insecure_tcp,
                "Allow tcp:// on loopback without TLS: every local process and user gets full control");
   add_registry_flags(app, config.registry);

@@ -11,6 +11,7 @@
 
 #include "base/log.hpp"
 #include "daemon/registry_flags.hpp"
+#include "distribution/registry_client.hpp"
 #include "distribution/remote_file.hpp"
 #include "distribution/retry.hpp"
 #include "distribution/search_client.hpp"
@@ -45,6 +46,7 @@ struct Config {
   std::chrono::milliseconds stall_timeout{10'000};
   // Whether an import may name a URL that the daemon then fetches.
   distribution::UrlAccess url_import = distribution::UrlAccess::kAllowed;
+  distribution::Schema1Images schema1_images = distribution::Schema1Images::kTaken;
   ProxySettings proxies;
   RegistryConfig registry;
 };

@@ -115,6 +115,7 @@ Daemon::Parts::Parts(const Config& config, base::Logger& daemon_logger)
                  .stall_timeout = config.stall_timeout,
                  .certs_roots = config.certs_roots,
                  .auth_file = config.registry_auth_file,
+                 .schema1_images = config.schema1_images,
                  .via = config.registry.is_enabled() ? distribution::make_via() : ""},
       layout(config.data_root),
       daemon_id(read_daemon_id(layout.root())),

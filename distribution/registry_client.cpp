@@ -17,6 +17,7 @@
 #include "distribution/registry_error.hpp"
 #include "distribution/registry_session.hpp"
 #include "oci/manifest.hpp"
+#include "oci/schema1.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -26,7 +27,10 @@ using base::ErrorCode;
 
 constexpr std::string_view kAccept =
     "application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json, "
-    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, */*";
+    "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, ";
+constexpr std::string_view kAcceptSchema1 =
+    "application/vnd.docker.distribution.manifest.v1+prettyjws, application/vnd.docker.distribution.manifest.v1+json, ";
+constexpr std::string_view kAcceptAnything = "*/*";
 constexpr std::size_t kMaxTagPageBytes = 16 * 1024 * 1024;
 constexpr std::size_t kMaxTags = 1'000'000;
 // A registry looks for everything that a manifest names before it answers.
@@ -48,8 +52,35 @@ std::string content_type(const HttpResponse& response) {
   return value == nullptr ? std::string() : oci::media_type::strip_parameters(*value);
 }
 
-Error manifest_mismatch(const oci::Digest& digest) {
-  return Error(ErrorCode::kDataLoss, "manifest verification failed for digest " + digest.to_string());
+std::string accepted_types(Schema1Images schema1) {
+  return std::string(kAccept) + std::string(schema1 == Schema1Images::kTaken ? kAcceptSchema1 : "") +
+         std::string(kAcceptAnything);
+}
+
+// What of an answer its digest is of, and its type.
+struct HashedManifest {
+  std::string media_type;
+  std::string bytes;
+  std::int64_t body_bytes;
+
+  // By the header's algorithm if that is another one; it must be the hash in any case.
+  void require_digest(const oci::Digest& digest) const {
+    if (oci::digest_of(base::as_bytes(bytes), digest.algorithm()) == digest) return;
+    const char* what = oci::media_type::is_schema1(media_type) ? "image" : "manifest";
+    throw Error(ErrorCode::kDataLoss, std::string(what) + " verification failed for digest " + digest.to_string());
+  }
+  FetchedManifest named(const oci::Digest& digest) && {
+    return {{std::move(media_type), digest, body_bytes, {}, {}, {}, {}}, std::move(bytes)};
+  }
+};
+
+HashedManifest take_manifest(HttpResponse& response) {
+  std::string type = content_type(response);
+  const auto size = static_cast<std::int64_t>(response.body.size());
+  const std::string_view schema1 = oci::find_schema1_type(response.body, type);
+  if (schema1.empty()) return {std::move(type), std::move(response.body), size};
+  std::string payload = oci::schema1_payload(response.body);
+  return {std::string(schema1), std::move(payload), size};
 }
 
 std::string short_read(const imagestore::ByteRange& expected, std::int64_t received) {
@@ -178,6 +209,7 @@ class RegistryClient::Repository {
       : name_(std::move(name)),
         identity_(name_.to_string() + " " + fingerprint(context.auth)),
         stall_timeout_(options.stall_timeout),
+        accept_(accepted_types(options.schema1_images)),
         session_(http, options, name_.domain(), access, scopes_of(name_, access), std::move(context), logger),
         uploader_(session_, name_.path(), options.uploads) {}
 
@@ -196,7 +228,7 @@ class RegistryClient::Repository {
   std::chrono::milliseconds whole_timeout() const { return kWholeTimeouts * stall_timeout_; }
   Call manifest_call(const char* method, const std::string& reference) const {
     Call result = call(method, "manifests/" + reference);
-    result.headers = {{"Accept", std::string(kAccept)}};
+    result.headers = {{"Accept", accept_}};
     result.max_body_bytes = oci::kMaxManifestBytes;
     result.total_timeout = whole_timeout();
     return result;
@@ -221,6 +253,7 @@ class RegistryClient::Repository {
   oci::RepositoryName name_;
   const std::string identity_;
   const std::chrono::milliseconds stall_timeout_;
+  const std::string accept_;
   RegistrySession session_;
   base::Synchronized<std::set<std::pair<const Endpoint*, std::string>>> without_ranges_;
   base::Synchronized<std::set<std::string>> without_mirrors_;  // digests
@@ -257,22 +290,13 @@ std::string RegistryClient::registry() const {
 
 FetchedManifest RegistryClient::Repository::fetch_by_tag(Endpoint& endpoint, const std::string& tag,
                                                          const std::stop_token& stop) {
-  const Answer answer = session_.call(endpoint, manifest_call("GET", tag), stop);
+  Answer answer = session_.call(endpoint, manifest_call("GET", tag), stop);
   if (!is_ok(answer, {200})) throw answer.error();
-  FetchedManifest manifest{{content_type(answer.response),
-                            oci::digest_of(base::as_bytes(answer.response.body)),
-                            static_cast<std::int64_t>(answer.response.body.size()),
-                            {},
-                            {},
-                            {},
-                            {}},
-                           answer.response.body};
-  // Named by the header's algorithm if that is another one; it must be the hash in any case.
-  if (const auto claimed = digest_header(answer.response)) {
-    manifest.descriptor.digest = oci::digest_of(base::as_bytes(manifest.bytes), claimed->algorithm());
-    if (manifest.descriptor.digest != *claimed) throw manifest_mismatch(*claimed);
-  }
-  return manifest;
+  HashedManifest manifest = take_manifest(answer.response);
+  const auto claimed = digest_header(answer.response);
+  if (claimed) manifest.require_digest(*claimed);
+  const oci::Digest digest = claimed ? *claimed : oci::digest_of(base::as_bytes(manifest.bytes));
+  return std::move(manifest).named(digest);
 }
 
 oci::Descriptor RegistryClient::resolve(const std::string& tag, std::stop_token stop) {
@@ -304,14 +328,10 @@ FetchedManifest RegistryClient::Repository::fetch_by_digest(const oci::Digest& d
       [&](Endpoint& endpoint) {
         Answer answer = session_.call(endpoint, call, stop);
         if (!is_ok(answer, {200})) throw answer.error();
-        std::string& bytes = answer.response.body;
-        if (oci::digest_of(base::as_bytes(bytes), digest.algorithm()) != digest) throw manifest_mismatch(digest);
-        const auto claimed = digest_header(answer.response);
-        if (claimed && *claimed != digest && oci::digest_of(base::as_bytes(bytes), claimed->algorithm()) != *claimed) {
-          throw manifest_mismatch(*claimed);
-        }
-        const auto size = static_cast<std::int64_t>(bytes.size());
-        return FetchedManifest{{content_type(answer.response), digest, size, {}, {}, {}, {}}, std::move(bytes)};
+        HashedManifest manifest = take_manifest(answer.response);
+        manifest.require_digest(digest);
+        if (const auto claimed = digest_header(answer.response)) manifest.require_digest(*claimed);
+        return std::move(manifest).named(digest);
       },
       stop);
 }

@@ -24,6 +24,12 @@
 
 namespace lighterd::distribution {
 
+// Manifests of schema 1, which nothing writes any more.
+enum class Schema1Images {
+  kTaken,    // and converted
+  kRefused,  // with Docker's text, and not asked for
+};
+
 struct RegistryOptions {
   // "host[:port]" or CIDR; 127.0.0.0/8 and ::1/128 are always insecure: TLS unverified, then plain http.
   std::vector<std::string> insecure_registries;
@@ -39,6 +45,7 @@ struct RegistryOptions {
   // Over plain http only those whose entry says so, and those of insecure hosts. Empty: none.
   std::filesystem::path auth_file = {};
   UploadOptions uploads = {};
+  Schema1Images schema1_images = Schema1Images::kTaken;
   // Value of a Via header with every request to a registry or a mirror, by which a daemon that serves one knows what it
   // asked itself; empty: none.
   std::string via = {};
@@ -55,6 +62,8 @@ struct OperationContext {
 
 enum class Access { kPull, kPush, kLogin };
 
+// Of schema 1 the bytes are the payload, which the digest is of, the size is the body's, and the type says so whatever
+// the Content-Type was.
 struct FetchedManifest {
   oci::Descriptor descriptor;  // media_type: the Content-Type, parameters stripped, "" if it said nothing
   std::string bytes;
@@ -118,6 +127,7 @@ class RegistryClient {
   oci::Descriptor resolve(const std::string& tag, std::stop_token stop);
 
   // By digest: verified against the digest asked for. By tag: hashed. At most oci::kMaxManifestBytes (kDataLoss).
+  // kInvalidArgument for schema 1 signatures that do not tell what they are of.
   FetchedManifest get_manifest(const oci::Digest& digest, std::stop_token stop);
   FetchedManifest get_manifest_by_tag(const std::string& tag, std::stop_token stop);
 

@@ -28,7 +28,8 @@ TEST_F(RegistryClientTest, ResolvesByHeadAlone) {
   EXPECT_EQ(seen[0].header("accept"),
             "application/vnd.docker.distribution.manifest.v2+json, "
             "application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.oci.image.manifest.v1+json, "
-            "application/vnd.oci.image.index.v1+json, */*");
+            "application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v1+prettyjws, "
+            "application/vnd.docker.distribution.manifest.v1+json, */*");
   EXPECT_EQ(seen[0].header("user-agent"), "lighterd/test");
   EXPECT_EQ(seen[0].header("x-meta-client"), "meta");
 }
