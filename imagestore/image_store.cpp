@@ -35,8 +35,12 @@ std::optional<oci::Digest> find_by_id(Database& database, const std::string& pre
 
 std::optional<oci::Digest> find_digest_of(Database& database, const oci::Reference& reference) {
   if (!reference.digest()) return image_table::find_tag(database, reference.with_default_tag());
-  if (!image_table::has_repository(database, reference.repository(), *reference.digest())) return std::nullopt;
-  return reference.digest();
+  const auto is_there = [&](const oci::Digest& image) {
+    return image_table::has_repository(database, reference.repository(), image);
+  };
+  if (is_there(*reference.digest())) return reference.digest();
+  const auto converted = image_table::find_converted(database, *reference.digest());
+  return converted && is_there(*converted) ? converted : std::nullopt;
 }
 
 std::optional<oci::Digest> resolve(Database& database, std::string_view argument) {
@@ -167,6 +171,8 @@ std::vector<oci::Digest> ImageStore::publish_content(Database& database, const P
   }
   image_table::insert_image(database, publication.target, now);
   documents.push_back(publication.target.digest);
+  if (publication.converted_from)
+    image_table::set_converted(database, *publication.converted_from, publication.target.digest);
   if (publication.source)
     for (const auto& digest : publication.blobs) blob_table::add_source(database, digest, *publication.source, now);
   return documents;

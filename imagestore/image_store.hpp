@@ -71,6 +71,8 @@ struct Publication {
   std::optional<oci::Reference> name = {};     // with a tag: the tag is set; else with a digest: the reference is kept
   std::vector<oci::Digest> blobs = {};         // now known to be at `source` as well
   std::optional<BlobSource> source = {};
+  // The digest that the registry has for what the target was made of: another name for it.
+  std::optional<oci::Digest> converted_from = {};
 };
 
 enum class NameChange { kUnchanged, kCreated, kMoved };
@@ -112,6 +114,7 @@ class ImageStore {
   std::int64_t count_images();
 
   // Look-up order of engine-api.md section 3: ID; name@digest; name:tag; unique prefix of 4 to 64 hex digits of an ID.
+  // What an image was converted from is an ID and a digest of it as well.
   // kInvalidArgument for what is no reference, kNotFound "ambiguous reference" for a prefix of several.
   std::optional<ImageRecord> find_image(std::string_view argument);
   // kNotFound "No such image: <familiar reference>".

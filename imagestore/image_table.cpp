@@ -215,6 +215,21 @@ bool has_names(Database& database, const oci::Digest& image) {
       .step();
 }
 
+void set_converted(Database& database, const oci::Digest& source, const oci::Digest& image) {
+  Query(database,
+        "INSERT INTO converted_image(source, image) VALUES(?1, ?2) ON CONFLICT DO UPDATE SET image=excluded.image")
+      .bind(source.to_string())
+      .bind(image.to_string())
+      .run();
+}
+
+std::optional<oci::Digest> find_converted(Database& database, const oci::Digest& source) {
+  Query query(database, "SELECT image FROM converted_image WHERE source=?1");
+  query.bind(source.to_string());
+  if (!query.step()) return std::nullopt;
+  return oci::parse_digest(query.text(0));
+}
+
 std::vector<ImageRecord> list(Database& database) {
   std::vector<ImageRecord> records;
   std::unordered_map<std::string, std::size_t> positions;
@@ -294,6 +309,7 @@ std::vector<oci::Digest> find_images_by_content(Database& database, const std::s
       " child<?2 UNION SELECT link.parent FROM link JOIN above ON link.child=above.digest)"
       " SELECT image.digest FROM image JOIN above USING(digest)"
       " ORDER BY EXISTS(SELECT 1 FROM tag WHERE tag.image=image.digest) DESC, image.digest");
+  if (images.empty()) collect("SELECT image FROM converted_image WHERE source>=?1 AND source<?2");
   return images;
 }
 

@@ -24,6 +24,10 @@ NameChange add_digest_reference(Database& database, const oci::RepositoryName& r
 bool remove_name(Database& database, const oci::Digest& image, const oci::Reference& name);
 bool has_names(Database& database, const oci::Digest& image);
 
+// What else it is known by, until it goes.
+void set_converted(Database& database, const oci::Digest& source, const oci::Digest& image);
+std::optional<oci::Digest> find_converted(Database& database, const oci::Digest& source);
+
 std::vector<ImageRecord> list(Database& database);
 std::int64_t count(Database& database);
 std::optional<ImageRecord> find(Database& database, const oci::Digest& image);
@@ -31,7 +35,7 @@ std::optional<oci::Digest> find_tag(Database& database, const oci::Reference& na
 bool has_repository(Database& database, const oci::RepositoryName& repository, const oci::Digest& image);
 std::vector<oci::Reference> list_tags(Database& database, const oci::RepositoryName& repository);
 // Images whose target, platform manifest or config has that digest, or one that starts so ("sha256:abcd"), the exact
-// targets first; at most two.
+// targets first; then those that were converted from such a one. At most two.
 std::vector<oci::Digest> find_images_by_content(Database& database, const std::string& digest_prefix);
 
 }  // namespace lighterd::imagestore::image_table

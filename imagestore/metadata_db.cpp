@@ -213,8 +213,17 @@ CREATE TABLE upload(
 ) STRICT, WITHOUT ROWID;
 )sql";
 
+// What a registry has by one digest and is here, converted, by another.
+constexpr const char* kVersion4 = R"sql(
+CREATE TABLE converted_image(
+  source TEXT PRIMARY KEY,
+  image TEXT NOT NULL REFERENCES image(digest) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX converted_image_by_image ON converted_image(image);
+)sql";
+
 // The script at position n takes a database from user_version n to n + 1; released ones never change.
-constexpr std::array<const char*, 3> kMigrations = {kVersion1, kVersion2, kVersion3};
+constexpr std::array<const char*, 4> kMigrations = {kVersion1, kVersion2, kVersion3, kVersion4};
 
 void migrate(Database& database) {
   const auto version = [&] {

@@ -39,7 +39,8 @@ std::pair<oci::Descriptor, std::string> make_index(const std::vector<std::pair<T
 
 // Makes of the newest index one of schema version 2.
 inline constexpr const char* kBackToVersion2 =
-    "DROP TABLE upload; DROP TABLE repository_tag; DROP TABLE repository_manifest; DROP TABLE repository_blob;"
+    "DROP TABLE converted_image; DROP TABLE upload; DROP TABLE repository_tag; DROP TABLE repository_manifest; DROP "
+    "TABLE repository_blob;"
     "DROP TABLE repository; DROP INDEX tag_by_registry_name; DROP INDEX digest_reference_by_registry_name;"
     "ALTER TABLE tag DROP COLUMN updated_at; ALTER TABLE manifest DROP COLUMN is_published; PRAGMA user_version=2;";
 
