@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
-#include <array>
 #include <map>
 #include <set>
 
 #include "base/encoding.hpp"
 #include "imagestore/archive_images.hpp"
 #include "imagestore/archive_names.hpp"
+#include "imagestore/docker_layer_type.hpp"
 #include "oci/docker_archive.hpp"
 #include "oci/manifest.hpp"
 #include "oci/new_name.hpp"
@@ -18,31 +18,8 @@ using base::ErrorCode;
 
 namespace {
 
-constexpr std::string_view kLayerType = "application/vnd.docker.image.rootfs.diff.tar";
-
 std::string in_quotes(std::string_view name) {
   return "\"" + base::printable(name, 256) + "\"";
-}
-
-std::string layer_type(Compression compression) {
-  switch (compression) {
-    case Compression::kGzip:
-      return std::string(oci::media_type::kDockerLayerGzip);
-    case Compression::kZstd:
-      return std::string(kLayerType) + ".zstd";
-    case Compression::kNone:
-      return std::string(kLayerType);
-    case Compression::kBzip2:
-    case Compression::kXz:
-      break;
-  }
-  throw Error(ErrorCode::kNotImplemented, "a layer that is named by its digest cannot be compressed with bzip2 or xz");
-}
-
-Compression compression_of_file(base::UniqueFd fd, const std::filesystem::path& path) {
-  std::array<std::byte, kMagicBytes> magic;
-  const std::size_t count = base::read_at(fd.get(), magic, 0, path);
-  return compression_of(base::as_text(base::Bytes(magic).first(count)));
 }
 
 class DockerImages {
@@ -137,21 +114,18 @@ class DockerImages {
     const BlobInfo info = content_.describe(*member, BlobKind::kLayer);
     check_diff_id(position, diff_id, info);
     content_.keep(info);
-    const Compression compression = member->is_stored ? stored_compression(member->digest) : member->compression;
-    return descriptor_of(*member, layer_type(compression));
+    const Compression compression =
+        member->is_stored ? stored_compression(store_, member->digest) : member->compression;
+    return descriptor_of(*member, docker_layer_type(compression));
   }
 
   // A layer may be left out of an archive for whom has it already.
   oci::Descriptor find_stored_layer(const std::string& name, const oci::DiffID& diff_id) {
     const auto info = store_.find_layer(diff_id, lease_);
     if (!info) throw Error(ErrorCode::kInvalidArgument, "invalid archive: layer " + in_quotes(name) + " is missing");
-    return {.media_type = layer_type(stored_compression(info->digest)),
+    return {.media_type = docker_layer_type(stored_compression(store_, info->digest)),
             .digest = info->digest,
             .size_bytes = info->size_bytes};
-  }
-
-  Compression stored_compression(const oci::Digest& digest) {
-    return compression_of_file(store_.open_blob(digest), store_.blob_path(digest));
   }
 
   Publication make_publication(const oci::Descriptor& config_descriptor, const std::vector<oci::Descriptor>& layers,
