@@ -48,12 +48,30 @@ ParsedManifest& DocumentFetch::load(const oci::Descriptor& descriptor) {
   return *documents_.emplace(descriptor.digest, std::move(kept)).first->second;
 }
 
+const FetchedManifest* DocumentFetch::find_schema1(const oci::Descriptor& descriptor) {
+  // What is here is of other kinds; and what is refused load() refuses.
+  const bool is_refused = services_.registries.schema1_images == Schema1Images::kRefused;
+  if (is_refused || services_.content.find_blob(descriptor.digest, lease_)) return nullptr;
+  throw_if_stopped();
+  FetchedManifest fetched = fetch_document(descriptor);
+  if (!is_taken_schema1(fetched)) return nullptr;
+  schema1_ = std::move(fetched);
+  return &*schema1_;
+}
+
+bool DocumentFetch::is_taken_schema1(const FetchedManifest& fetched) const {
+  return services_.registries.schema1_images == Schema1Images::kTaken &&
+         oci::media_type::is_schema1(fetched.descriptor.media_type);
+}
+
 FetchedManifest DocumentFetch::fetch_document(const oci::Descriptor& descriptor) {
   const oci::Digest& digest = descriptor.digest;
   const auto fetch = [&] {
     // Another pull may have brought it since it was looked for.
     if (auto bytes = find_stored(digest, oci::kMaxManifestBytes)) return FetchedManifest{descriptor, *std::move(bytes)};
     FetchedManifest fetched = client_.get_manifest(digest, stop_);
+    // Others could not verify it: what it is converted to is kept.
+    if (is_taken_schema1(fetched)) return fetched;
     // Of the requests for it one keeps it, and not what is no document.
     const std::string& type = descriptor.media_type.empty() ? fetched.descriptor.media_type : descriptor.media_type;
     (void)oci::parse_document(fetched.bytes, type, reference_);

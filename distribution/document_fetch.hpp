@@ -37,12 +37,16 @@ class DocumentFetch {
   // beyond the limits; kDataLoss for a wrong size; kCancelled; throws as
   // RegistryClient.
   imagestore::ParsedManifest& load(const oci::Descriptor& descriptor);
+  // What the registry has by that digest, if it is a manifest of schema 1 and such are taken; it is not kept, and
+  // load() refuses it. Valid as long as this. Throws as load().
+  const FetchedManifest* find_schema1(const oci::Descriptor& descriptor);
   // The bytes of a config; as load().
   std::string read_config(const oci::Descriptor& config);
 
  private:
   FetchedManifest fetch_document(const oci::Descriptor& descriptor);
   std::string fetch_config(const oci::Descriptor& config);
+  bool is_taken_schema1(const FetchedManifest& fetched) const;
   void throw_if_stopped() const;
   void keep(const oci::Descriptor& descriptor, const std::string& bytes);
   std::optional<std::string> find_stored(const oci::Digest& digest, std::size_t limit_bytes);
@@ -57,6 +61,7 @@ class DocumentFetch {
   std::stop_token stop_;
   std::unordered_map<oci::Digest, std::unique_ptr<imagestore::ParsedManifest>> documents_;
   std::size_t document_bytes_ = 0;  // of those
+  std::optional<FetchedManifest> schema1_;
 };
 
 }  // namespace lighterd::distribution

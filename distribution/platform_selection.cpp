@@ -105,6 +105,11 @@ class Selection {
 
 }  // namespace
 
+void require_single_platform(const PlatformChoice& choice) {
+  if (choice.kind() == PlatformChoice::Kind::kThese && choice.platforms().size() > 1)
+    throw Error(ErrorCode::kNotFound, "several platforms are wanted of an image that has only one: it has no index");
+}
+
 SelectedManifests select_manifests(DocumentFetch& documents, const oci::Descriptor& target,
                                    const PlatformChoice& choice, const oci::Platform& host) {
   Selection selection(documents, target);
@@ -114,8 +119,7 @@ SelectedManifests select_manifests(DocumentFetch& documents, const oci::Descript
     selection.add_platform(host);
   } else {
     for (const oci::Platform& platform : choice.platforms()) selection.add_platform(platform);
-    if (choice.platforms().size() > 1 && !selection.has_index())
-      throw Error(ErrorCode::kNotFound, "several platforms are wanted of an image that has only one: it has no index");
+    if (!selection.has_index()) require_single_platform(choice);
   }
   return selection.take();
 }

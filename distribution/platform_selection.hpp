@@ -18,6 +18,9 @@ struct SelectedManifests {
   std::vector<oci::Descriptor> extras;
 };
 
+// kNotFound if several platforms are wanted of an image that has no index.
+void require_single_platform(const PlatformChoice& choice);
+
 // One image for each platform chosen, matched loosely (Only); an image without index is taken whatever its platform,
 // unless several are wanted. PlatformMissing; kInvalidArgument for what is nested too deeply or in itself, and for more
 // than 16 attestations of one image; throws as DocumentFetch::load.

@@ -12,6 +12,7 @@
 #include "distribution/platform_selection.hpp"
 #include "distribution/registry_error.hpp"
 #include "distribution/retry_reporter.hpp"
+#include "distribution/schema1_pull.hpp"
 #include "oci/image_config.hpp"
 
 namespace lighterd::distribution {
@@ -45,13 +46,14 @@ class PullOperation {
     message("Pulling from " + reference_.repository().path(), reference_tag_or_name());
     retries_.start(progress_);
     report_warnings();
+    if (schema1_) convert();
     const bool was_known = is_named();
-    if (!is_complete()) fetch();
+    if (!schema1_ && !is_complete()) fetch();
     // Also where the name stands for it already: it may do so by another name, which may go.
     publish();
     if (request_.on_published) request_.on_published(reference_);
     report_warnings();
-    message("Digest: " + target_->digest.to_string());
+    message("Digest: " + (schema1_ ? schema1_->source() : target_->digest).to_string());
     message(std::string("Status: ") + (was_known ? "Image is up to date for " : "Downloaded newer image for ") +
             reference_.familiar());
   }
@@ -72,10 +74,15 @@ class PullOperation {
 
   std::string reference_tag_or_name() const { return reference_.digest() ? reference_.to_string() : *reference_.tag(); }
 
-  // Sets target_ and selected_.
+  // Sets target_ and selected_, or schema1_.
   void find_images() {
     try {
       const oci::Descriptor target = find_target();
+      if (const FetchedManifest* source = documents_.find_schema1(target)) {
+        require_single_platform(request_.platforms);
+        schema1_.emplace(services_, client_, lease_, *source);
+        return;
+      }
       selected_ = select_manifests(documents_, target, request_.platforms, services_.host);
       target_ = documents_.load(target).descriptor;
     } catch (const Error&) {
@@ -94,6 +101,18 @@ class PullOperation {
       client_->resolve(reference_.digest()->to_string(), stop_);
     // The type and the size are what the document turns out to have.
     return {.media_type = "", .digest = *reference_.digest(), .size_bytes = -1};
+  }
+
+  // Sets target_ and selected_ as they are for the image that schema1_ becomes.
+  void convert() {
+    const auto record = services_.images.find_by_reference(reference_);
+    const auto converted =
+        services_.images.find_by_reference(oci::Reference(reference_.repository(), std::nullopt, schema1_->source()));
+    std::optional<LayerFetch::Layers> layers;
+    if (record && converted && record->target.digest == converted->target.digest) layers = schema1_->find_layers();
+    if (!layers) layers = schema1_->fetch_layers(progress_, stop_);
+    target_ = schema1_->convert(*layers);
+    selected_.images = {&documents_.load(*target_)};
   }
 
   // Whether the name stands for this already.
@@ -211,14 +230,16 @@ class PullOperation {
     for (const auto& manifests : {selected_.indexes, selected_.images, extras_})
       for (const ParsedManifest* manifest : manifests) add_to(publication, *manifest);
     publication.source = imagestore::BlobSource{client_->registry(), reference_.repository().path()};
+    if (schema1_) publication.converted_from = schema1_->source();
     services_.images.publish(publication);
   }
 
-  static void add_to(imagestore::Publication& publication, const ParsedManifest& published) {
+  void add_to(imagestore::Publication& publication, const ParsedManifest& published) const {
     publication.manifests.push_back(published);
     publication.blobs.push_back(published.descriptor.digest);
     if (const auto* manifest = std::get_if<oci::Manifest>(&published.document)) {
-      publication.blobs.push_back(manifest->config.digest);
+      // The registry has no config of schema 1.
+      if (!schema1_) publication.blobs.push_back(manifest->config.digest);
       for (const auto& layer : manifest->layers) publication.blobs.push_back(layer.digest);
     }
   }
@@ -235,6 +256,7 @@ class PullOperation {
   DocumentFetch documents_;
   std::optional<oci::Descriptor> target_;
   SelectedManifests selected_;
+  std::optional<Schema1Pull> schema1_;
   std::vector<ParsedManifest*> extras_;  // those that are here
 };
 

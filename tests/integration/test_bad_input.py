@@ -345,17 +345,6 @@ def test_size_that_is_none(api: Api, fault_registry: FaultRegistry, size: object
     assert refuse_manifest(api, fault_registry, to_json(manifest)).status == 400
 
 
-def test_schema_1(api: Api, fault_registry: FaultRegistry) -> None:
-    document = {"schemaVersion": 1, "name": "bad/document", "tag": "latest", "architecture": "amd64",
-                "fsLayers": [{"blobSum": "sha256:" + "3" * 64}], "history": [{"v1Compatibility": "{}"}]}
-    answer = refuse_manifest(api, fault_registry, to_json(document),
-                             "application/vnd.docker.distribution.manifest.v1+prettyjws")
-    assert answer.status == 400
-    assert answer.message.startswith(
-        "Docker Image Format v1 and Docker Image manifest version 2, schema 1 support has been removed. Suggest the "
-        f"author of {fault_registry.host}/bad/document:latest to upgrade ")
-
-
 @pytest.mark.parametrize("config", [b"{", b"[]", b'{"rootfs":{}}', b'{"rootfs":{"type":"layers","diff_ids":[7]}}'])
 def test_config_that_is_none(api: Api, fault_registry: FaultRegistry, config: bytes) -> None:
     layer = make_layer({"a": "b"})

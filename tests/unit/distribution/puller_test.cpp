@@ -550,7 +550,7 @@ INSTANTIATE_TEST_SUITE_P(
                      f.registry.add_manifest("app", "1", std::string(oci::media_type::kDockerSchema1Signed),
                                              R"({"schemaVersion":1,"fsLayers":[],"history":[]})");
                    },
-                   ErrorCode::kInvalidArgument, "schema 1 support has been removed"}),
+                   ErrorCode::kInvalidArgument, "no FSLayers in manifest"}),
     [](const auto& test_case) { return test_case.param.name; });
 
 TEST_F(PullerTest, ManyPullsOfOneImageFetchEachBlobOnce) {
