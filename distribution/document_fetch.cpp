@@ -28,7 +28,7 @@ ParsedManifest& DocumentFetch::load(const oci::Descriptor& descriptor) {
   if (documents_.size() >= limits_.count) throw Error(ErrorCode::kInvalidArgument, "the image has too many manifests");
   throw_if_stopped();
   const auto stored = find_stored(descriptor.digest, oci::kMaxManifestBytes);
-  const FetchedManifest fetched = stored ? FetchedManifest{descriptor, *stored} : fetch_document(descriptor);
+  const FetchedManifest fetched = stored ? FetchedManifest{descriptor, *stored} : find_or_fetch(descriptor);
   document_bytes_ += fetched.bytes.size();
   if (document_bytes_ > limits_.bytes)
     throw Error(ErrorCode::kInvalidArgument,
@@ -54,14 +54,22 @@ const FetchedManifest* DocumentFetch::find_schema1(const oci::Descriptor& descri
   if (is_refused || services_.content.find_blob(descriptor.digest, lease_)) return nullptr;
   throw_if_stopped();
   FetchedManifest fetched = fetch_document(descriptor);
-  if (!is_taken_schema1(fetched)) return nullptr;
-  schema1_ = std::move(fetched);
-  return &*schema1_;
+  looked_at_ = std::move(fetched);
+  return is_taken_schema1(*looked_at_) ? &*looked_at_ : nullptr;
 }
 
 bool DocumentFetch::is_taken_schema1(const FetchedManifest& fetched) const {
   return services_.registries.schema1_images == Schema1Images::kTaken &&
          oci::media_type::is_schema1(fetched.descriptor.media_type);
+}
+
+FetchedManifest DocumentFetch::find_or_fetch(const oci::Descriptor& descriptor) {
+  if (looked_at_ && looked_at_->descriptor.digest == descriptor.digest) {
+    FetchedManifest fetched = *std::move(looked_at_);
+    looked_at_.reset();
+    return fetched;
+  }
+  return fetch_document(descriptor);
 }
 
 FetchedManifest DocumentFetch::fetch_document(const oci::Descriptor& descriptor) {

@@ -24,12 +24,20 @@ PullSelection::PullSelection(DistributionServices& services, SharedRequests& sha
 
 void PullSelection::find(const PlatformChoice& platforms) {
   try {
-    const oci::Descriptor target = find_target();
-    selected_ = select_manifests(documents_, target, platforms, services_.host);
-    target_ = documents_.load(target).descriptor;
+    select(find_target(), platforms);
   } catch (const base::Error&) {
     rethrow_for_pull(reference_);
   }
+}
+
+void PullSelection::select(const oci::Descriptor& target, const PlatformChoice& platforms) {
+  if (const FetchedManifest* source = documents_.find_schema1(target)) {
+    require_single_platform(platforms);
+    schema1_ = *source;
+    return;
+  }
+  selected_ = select_manifests(documents_, target, platforms, services_.host);
+  target_ = documents_.load(target).descriptor;
 }
 
 oci::Descriptor PullSelection::find_target() {
@@ -44,13 +52,16 @@ oci::Descriptor PullSelection::find_target() {
   return {.media_type = "", .digest = *reference_.digest(), .size_bytes = -1};
 }
 
-bool PullSelection::is_named() const {
+bool PullSelection::is_converted() const {
+  const oci::Reference source(reference_.repository(), std::nullopt, schema1_->descriptor.digest);
   const auto record = services_.images.find_by_reference(reference_);
-  return record && record->target.digest == target_->digest;
+  const auto converted = services_.images.find_by_reference(source);
+  return record && converted && record->target.digest == converted->target.digest;
 }
 
 bool PullSelection::is_complete() const {
-  if (!is_named()) return false;
+  const auto record = services_.images.find_by_reference(reference_);
+  if (!record || record->target.digest != target_->digest) return false;
   std::unordered_set<oci::Digest> published;
   for (const auto& entry : services_.images.list_entries(target_->digest))
     if (entry.is_complete) published.insert(entry.digest);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pull is about: what its name stands for, the manifests chosen below that, and whether they are here.
+// What a pull is about: what its name stands for, the manifests chosen below that or the one of schema 1 that is to be
+// converted, and whether they are here.
 #pragma once
 
 #include <optional>
@@ -22,17 +23,21 @@ class PullSelection {
   // First and once. Throws as Puller::pull before its first report.
   void find(const PlatformChoice& platforms);
 
-  const oci::Reference& reference() const { return reference_; }
+  // What the name stands for, where that is of schema 1: there is nothing else to select then.
+  const FetchedManifest* find_schema1() const { return schema1_ ? &*schema1_ : nullptr; }
+  // The name stands for what that was converted to.
+  bool is_converted() const;
+
+  // Of any other image:
   const oci::Descriptor& target() const { return *target_; }
   const SelectedManifests& manifests() const { return selected_; }
-
-  // Whether the name stands for this already.
-  bool is_named() const;
-  // Whether it does, and nothing is missing that the images need: what is only about them is not asked for again.
+  // Whether the name stands for the target and nothing is missing that the images need: what is only about them is not
+  // asked for again.
   bool is_complete() const;
 
  private:
   oci::Descriptor find_target();
+  void select(const oci::Descriptor& target, const PlatformChoice& platforms);
   bool has_content(const oci::Manifest& manifest) const;
 
   DistributionServices& services_;
@@ -42,6 +47,7 @@ class PullSelection {
   DocumentFetch& documents_;
   const oci::Reference reference_;
   const std::stop_token stop_;
+  std::optional<FetchedManifest> schema1_;
   std::optional<oci::Descriptor> target_;
   SelectedManifests selected_;
 };

@@ -9,7 +9,7 @@
 #include "base/error.hpp"
 #include "distribution/document_fetch.hpp"
 #include "distribution/layer_fetch.hpp"
-#include "distribution/platform_selection.hpp"
+#include "distribution/pull_selection.hpp"
 #include "distribution/registry_error.hpp"
 #include "distribution/retry_reporter.hpp"
 #include "distribution/schema1_pull.hpp"
@@ -39,16 +39,18 @@ class PullOperation {
         stop_(std::move(stop)),
         lease_(services.content.make_lease("pull " + reference_.familiar())),
         documents_(services, shared, *client_, lease_, reference_.familiar(), DocumentLimits{},
-                   DocumentFetch::Keeping::kStore, stop_) {}
+                   DocumentFetch::Keeping::kStore, stop_),
+        selection_(services, shared, *client_, lease_, documents_, reference_, stop_) {}
 
   void run() {
-    find_images();
+    selection_.find(request_.platforms);
+    prepare();
     message("Pulling from " + reference_.repository().path(), reference_tag_or_name());
     retries_.start(progress_);
     report_warnings();
     if (schema1_) convert();
     const bool was_known = is_named();
-    if (!schema1_ && !is_complete()) fetch();
+    if (!schema1_ && !selection_.is_complete()) fetch();
     // Also where the name stands for it already: it may do so by another name, which may go.
     publish();
     if (request_.on_published) request_.on_published(reference_);
@@ -74,45 +76,23 @@ class PullOperation {
 
   std::string reference_tag_or_name() const { return reference_.digest() ? reference_.to_string() : *reference_.tag(); }
 
-  // Sets target_ and selected_, or schema1_.
-  void find_images() {
-    try {
-      const oci::Descriptor target = find_target();
-      if (const FetchedManifest* source = documents_.find_schema1(target)) {
-        require_single_platform(request_.platforms);
-        schema1_.emplace(services_, client_, lease_, *source);
-        return;
-      }
-      selected_ = select_manifests(documents_, target, request_.platforms, services_.host);
-      target_ = documents_.load(target).descriptor;
-    } catch (const Error&) {
-      rethrow_for_pull(reference_);
+  // Sets target_ and images_, or schema1_.
+  void prepare() {
+    if (const FetchedManifest* source = selection_.find_schema1()) {
+      schema1_.emplace(services_, client_, lease_, *source);
+      return;
     }
+    target_ = selection_.target();
+    images_ = selection_.manifests().images;
   }
 
-  oci::Descriptor find_target() {
-    if (!reference_.digest()) {
-      return shared_.resolves.run(
-          client_->identity() + ":" + *reference_.tag(), [&] { return client_->resolve(*reference_.tag(), stop_); },
-          stop_);
-    }
-    // What is here by another name is not taken for granted: the registry is asked whether this repository has it.
-    if (services_.content.find_blob(*reference_.digest(), lease_) && !services_.images.find_by_reference(reference_))
-      client_->resolve(reference_.digest()->to_string(), stop_);
-    // The type and the size are what the document turns out to have.
-    return {.media_type = "", .digest = *reference_.digest(), .size_bytes = -1};
-  }
-
-  // Sets target_ and selected_ as they are for the image that schema1_ becomes.
+  // Sets target_ and images_ as they are for the image that schema1_ becomes.
   void convert() {
-    const auto record = services_.images.find_by_reference(reference_);
-    const auto converted =
-        services_.images.find_by_reference(oci::Reference(reference_.repository(), std::nullopt, schema1_->source()));
     std::optional<LayerFetch::Layers> layers;
-    if (record && converted && record->target.digest == converted->target.digest) layers = schema1_->find_layers();
+    if (selection_.is_converted()) layers = schema1_->find_layers();
     if (!layers) layers = schema1_->fetch_layers(progress_, stop_);
     target_ = schema1_->convert(*layers);
-    selected_.images = {&documents_.load(*target_)};
+    images_ = {&documents_.load(*target_)};
   }
 
   // Whether the name stands for this already.
@@ -121,28 +101,10 @@ class PullOperation {
     return record && record->target.digest == target_->digest;
   }
 
-  // Whether nothing is missing that the images need: what is only about them is not asked for again.
-  bool is_complete() {
-    if (!is_named()) return false;
-    std::unordered_set<oci::Digest> published;
-    for (const auto& entry : services_.images.list_entries(target_->digest))
-      if (entry.is_complete) published.insert(entry.digest);
-    return std::ranges::all_of(selected_.images, [&](const ParsedManifest* image) {
-      return published.contains(image->descriptor.digest) && has_content(std::get<oci::Manifest>(image->document));
-    });
-  }
-
-  bool has_content(const oci::Manifest& manifest) {
-    if (!services_.content.find_blob(manifest.config.digest, lease_)) return false;
-    return std::ranges::all_of(manifest.layers, [&](const auto& layer) {
-      return services_.content.find_blob(layer.digest, lease_).has_value();
-    });
-  }
-
   // All of it or nothing; an extra that the registry has not got is left out.
   void fetch() {
     LayerFetch fetch(services_, client_, lease_, progress_);
-    for (ParsedManifest* image : selected_.images) {
+    for (ParsedManifest* image : images_) {
       const auto& manifest = std::get<oci::Manifest>(image->document);
       image->config = read_config(manifest);
       const auto kind = manifest.is_image() ? imagestore::BlobKind::kLayer : imagestore::BlobKind::kPlain;
@@ -150,7 +112,7 @@ class PullOperation {
     }
     const auto extras = start_extras(fetch);
     const auto layers = fetch.run(stop_);
-    for (const ParsedManifest* image : selected_.images) check_layers(*image, layers);
+    for (const ParsedManifest* image : images_) check_layers(*image, layers);
     for (ParsedManifest* extra : extras)
       if (is_whole(*extra, layers)) extras_.push_back(extra);
   }
@@ -174,7 +136,7 @@ class PullOperation {
 
   std::vector<ParsedManifest*> start_extras(LayerFetch& fetch) {
     std::vector<ParsedManifest*> extras;
-    for (const oci::Descriptor& entry : selected_.extras) {
+    for (const oci::Descriptor& entry : selection_.manifests().extras) {
       try {
         ParsedManifest& extra = documents_.load(entry);
         const auto* manifest = std::get_if<oci::Manifest>(&extra.document);
@@ -223,11 +185,11 @@ class PullOperation {
     imagestore::Publication publication{.target = *target_, .name = reference_};
     if (reference_.digest()) publication.name = oci::Reference(reference_.repository(), std::nullopt, target_->digest);
     // Of what was complete as well: its row may have gone since, and is made anew of what is published here.
-    for (ParsedManifest* image : selected_.images) {
+    for (ParsedManifest* image : images_) {
       const auto& manifest = std::get<oci::Manifest>(image->document);
       if (!image->config && manifest.is_image()) image->config = read_config(manifest);
     }
-    for (const auto& manifests : {selected_.indexes, selected_.images, extras_})
+    for (const auto& manifests : {selection_.manifests().indexes, images_, extras_})
       for (const ParsedManifest* manifest : manifests) add_to(publication, *manifest);
     publication.source = imagestore::BlobSource{client_->registry(), reference_.repository().path()};
     if (schema1_) publication.converted_from = schema1_->source();
@@ -254,8 +216,9 @@ class PullOperation {
   std::stop_token stop_;
   imagestore::Lease lease_;
   DocumentFetch documents_;
+  PullSelection selection_;
   std::optional<oci::Descriptor> target_;
-  SelectedManifests selected_;
+  std::vector<ParsedManifest*> images_;
   std::optional<Schema1Pull> schema1_;
   std::vector<ParsedManifest*> extras_;  // those that are here
 };

@@ -22,8 +22,10 @@ std::string artifact_type_of(const oci::Manifest& manifest) {
 
 }  // namespace
 
-RemoteDocument parse_remote_document(const FetchedManifest& fetched, const std::string& reference) {
-  if (oci::media_type::is_schema1(fetched.descriptor.media_type)) {
+RemoteDocument parse_remote_document(const FetchedManifest& fetched, Schema1Images schema1_images,
+                                     const std::string& reference) {
+  const bool is_schema1 = oci::media_type::is_schema1(fetched.descriptor.media_type);
+  if (is_schema1 && schema1_images == Schema1Images::kTaken) {
     oci::Schema1Manifest manifest = oci::parse_schema1(fetched.bytes);
     return {fetched.descriptor, std::move(manifest)};
   }

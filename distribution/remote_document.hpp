@@ -31,7 +31,8 @@ struct RemoteManifest {
 };
 
 // kInvalidArgument as oci::parse_document and oci::parse_schema1.
-RemoteDocument parse_remote_document(const FetchedManifest& fetched, const std::string& reference);
+RemoteDocument parse_remote_document(const FetchedManifest& fetched, Schema1Images schema1_images,
+                                     const std::string& reference);
 
 // Of a manifest; reads the config of an image, at most one request. Throws as RegistryClient::read_blob and
 // oci::parse_image_config.

@@ -168,7 +168,8 @@ RemoteImage RemoteInspector::inspect(const oci::Reference& reference, const Oper
   try {
     const FetchedManifest fetched = reference.digest() ? client.get_manifest(*reference.digest(), stop)
                                                        : client.get_manifest_by_tag(*reference.tag(), stop);
-    const RemoteDocument document = parse_remote_document(fetched, reference.familiar());
+    const RemoteDocument document =
+        parse_remote_document(fetched, services_.registries.schema1_images, reference.familiar());
     return {document.descriptor, platforms_of(client, document, stop)};
   } catch (const TransportError& error) {
     throw Error(ErrorCode::kInternal, error.text());

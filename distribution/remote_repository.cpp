@@ -87,7 +87,7 @@ std::vector<std::string> RemoteRepository::list_tags() {
 }
 
 RemoteDocument RemoteRepository::parse(const FetchedManifest& fetched) const {
-  return parse_remote_document(fetched, name().familiar());
+  return parse_remote_document(fetched, services_.registries.schema1_images, name().familiar());
 }
 
 RemoteRepository::Found RemoteRepository::get_by_tag(const std::string& tag, TagChoice choice) {
