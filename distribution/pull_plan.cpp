@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "distribution/pull_selection.hpp"
+#include "distribution/schema1_pull.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -35,6 +36,7 @@ class Planning {
     const SelectedManifests& selected = selection_.manifests();
     for (const ParsedManifest* index : selected.indexes) add(Kind::kIndex, index->descriptor);
     for (const ParsedManifest* image : selected.images) add_image(*image);
+    if (const oci::Schema1Manifest* manifest = selection_.schema1()) add_schema1(*manifest);
     if (!plan.is_up_to_date)
       for (const oci::Descriptor& extra : selected.extras) add_extra(extra);
     plan.blobs = std::move(blobs_);
@@ -48,6 +50,14 @@ class Planning {
     add(Kind::kManifest, image.descriptor);
     add(Kind::kConfig, manifest.config);
     for (const oci::Descriptor& layer : manifest.layers) add(Kind::kLayer, layer);
+  }
+
+  // Its config and the manifest that is kept are made here, and the registry's is fetched whatever is here.
+  void add_schema1(const oci::Schema1Manifest& manifest) {
+    blobs_.push_back(
+        {.kind = Kind::kManifest, .descriptor = selection_.target(), .fetch_bytes = selection_.target().size_bytes});
+    for (const oci::Descriptor& layer : list_schema1_layers(services_, client_, manifest, stop_))
+      add(Kind::kLayer, layer);
   }
 
   // As a pull does it: one that the registry has not got is left out.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pull is about: what its name stands for, the manifests chosen below that, and whether they are here.
+// What a pull is about: what its name stands for, the manifests chosen below that, and whether they are here. For a
+// manifest of schema 1 nothing is chosen: the image is made of what is below it (schema1_pull.hpp).
 #pragma once
 
 #include <optional>
@@ -8,6 +9,7 @@
 #include "distribution/document_fetch.hpp"
 #include "distribution/platform_selection.hpp"
 #include "distribution/puller.hpp"
+#include "oci/schema1.hpp"
 
 namespace lighterd::distribution {
 
@@ -25,6 +27,8 @@ class PullSelection {
   const oci::Reference& reference() const { return reference_; }
   const oci::Descriptor& target() const { return *target_; }
   const SelectedManifests& manifests() const { return selected_; }
+  // Of a target of schema 1, else null.
+  const oci::Schema1Manifest* schema1() const { return schema1_ ? &*schema1_ : nullptr; }
 
   // Whether the name stands for this already.
   bool is_named() const;
@@ -33,6 +37,8 @@ class PullSelection {
 
  private:
   oci::Descriptor find_target();
+  void check_schema1(const FetchedManifest& source);
+  bool has_layers(const oci::Schema1Manifest& manifest) const;
   bool has_content(const oci::Manifest& manifest) const;
 
   DistributionServices& services_;
@@ -44,6 +50,7 @@ class PullSelection {
   const std::stop_token stop_;
   std::optional<oci::Descriptor> target_;
   SelectedManifests selected_;
+  std::optional<oci::Schema1Manifest> schema1_;
 };
 
 }  // namespace lighterd::distribution

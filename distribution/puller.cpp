@@ -4,12 +4,11 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <unordered_set>
 
 #include "base/error.hpp"
 #include "distribution/document_fetch.hpp"
 #include "distribution/layer_fetch.hpp"
-#include "distribution/platform_selection.hpp"
+#include "distribution/pull_selection.hpp"
 #include "distribution/registry_error.hpp"
 #include "distribution/retry_reporter.hpp"
 #include "distribution/schema1_pull.hpp"
@@ -30,7 +29,6 @@ class PullOperation {
                 RetryReporter& retries, oci::Reference reference, const PullRequest& request, ProgressSink& progress,
                 std::stop_token stop)
       : services_(services),
-        shared_(shared),
         retries_(retries),
         client_(std::move(client)),
         reference_(std::move(reference)),
@@ -39,21 +37,27 @@ class PullOperation {
         stop_(std::move(stop)),
         lease_(services.content.make_lease("pull " + reference_.familiar())),
         documents_(services, shared, *client_, lease_, reference_.familiar(), DocumentLimits{},
-                   DocumentFetch::Keeping::kStore, stop_) {}
+                   DocumentFetch::Keeping::kStore, stop_),
+        selection_(services, shared, *client_, lease_, documents_, reference_, stop_) {}
 
   void run() {
-    find_images();
+    selection_.find(request_.platforms);
     message("Pulling from " + reference_.repository().path(), reference_tag_or_name());
     retries_.start(progress_);
     report_warnings();
-    if (schema1_) convert();
-    const bool was_known = is_named();
-    if (!schema1_ && !is_complete()) fetch();
+    const bool was_known = selection_.is_named();
+    selected_ = selection_.manifests();
+    published_ = selection_.target();
+    if (const oci::Schema1Manifest* manifest = selection_.schema1()) {
+      convert(*manifest);
+    } else if (!selection_.is_complete()) {
+      fetch();
+    }
     // Also where the name stands for it already: it may do so by another name, which may go.
     publish();
     if (request_.on_published) request_.on_published(reference_);
     report_warnings();
-    message("Digest: " + (schema1_ ? schema1_->source() : target_->digest).to_string());
+    message("Digest: " + selection_.target().digest.to_string());
     message(std::string("Status: ") + (was_known ? "Image is up to date for " : "Downloaded newer image for ") +
             reference_.familiar());
   }
@@ -74,69 +78,12 @@ class PullOperation {
 
   std::string reference_tag_or_name() const { return reference_.digest() ? reference_.to_string() : *reference_.tag(); }
 
-  // Sets target_ and selected_, or schema1_.
-  void find_images() {
-    try {
-      const oci::Descriptor target = find_target();
-      if (const FetchedManifest* source = documents_.find_schema1(target)) {
-        require_single_platform(request_.platforms);
-        schema1_.emplace(services_, client_, lease_, *source);
-        return;
-      }
-      selected_ = select_manifests(documents_, target, request_.platforms, services_.host);
-      target_ = documents_.load(target).descriptor;
-    } catch (const Error&) {
-      rethrow_for_pull(reference_);
-    }
-  }
-
-  oci::Descriptor find_target() {
-    if (!reference_.digest()) {
-      return shared_.resolves.run(
-          client_->identity() + ":" + *reference_.tag(), [&] { return client_->resolve(*reference_.tag(), stop_); },
-          stop_);
-    }
-    // What is here by another name is not taken for granted: the registry is asked whether this repository has it.
-    if (services_.content.find_blob(*reference_.digest(), lease_) && !services_.images.find_by_reference(reference_))
-      client_->resolve(reference_.digest()->to_string(), stop_);
-    // The type and the size are what the document turns out to have.
-    return {.media_type = "", .digest = *reference_.digest(), .size_bytes = -1};
-  }
-
-  // Sets target_ and selected_ as they are for the image that schema1_ becomes.
-  void convert() {
-    const auto record = services_.images.find_by_reference(reference_);
-    const auto converted =
-        services_.images.find_by_reference(oci::Reference(reference_.repository(), std::nullopt, schema1_->source()));
-    std::optional<LayerFetch::Layers> layers;
-    if (record && converted && record->target.digest == converted->target.digest) layers = schema1_->find_layers();
-    if (!layers) layers = schema1_->fetch_layers(progress_, stop_);
-    target_ = schema1_->convert(*layers);
-    selected_.images = {&documents_.load(*target_)};
-  }
-
-  // Whether the name stands for this already.
-  bool is_named() {
-    const auto record = services_.images.find_by_reference(reference_);
-    return record && record->target.digest == target_->digest;
-  }
-
-  // Whether nothing is missing that the images need: what is only about them is not asked for again.
-  bool is_complete() {
-    if (!is_named()) return false;
-    std::unordered_set<oci::Digest> published;
-    for (const auto& entry : services_.images.list_entries(target_->digest))
-      if (entry.is_complete) published.insert(entry.digest);
-    return std::ranges::all_of(selected_.images, [&](const ParsedManifest* image) {
-      return published.contains(image->descriptor.digest) && has_content(std::get<oci::Manifest>(image->document));
-    });
-  }
-
-  bool has_content(const oci::Manifest& manifest) {
-    if (!services_.content.find_blob(manifest.config.digest, lease_)) return false;
-    return std::ranges::all_of(manifest.layers, [&](const auto& layer) {
-      return services_.content.find_blob(layer.digest, lease_).has_value();
-    });
+  // Sets what is published, of what the target of schema 1 becomes.
+  void convert(const oci::Schema1Manifest& manifest) {
+    Schema1Pull pull(services_, client_, lease_, manifest);
+    const auto layers = selection_.is_complete() ? pull.get_layers() : pull.fetch_layers(progress_, stop_);
+    published_ = pull.convert(layers);
+    selected_.images = {&documents_.load(*published_)};
   }
 
   // All of it or nothing; an extra that the registry has not got is left out.
@@ -220,8 +167,9 @@ class PullOperation {
   }
 
   void publish() {
-    imagestore::Publication publication{.target = *target_, .name = reference_};
-    if (reference_.digest()) publication.name = oci::Reference(reference_.repository(), std::nullopt, target_->digest);
+    imagestore::Publication publication{.target = *published_, .name = reference_};
+    if (reference_.digest())
+      publication.name = oci::Reference(reference_.repository(), std::nullopt, published_->digest);
     // Of what was complete as well: its row may have gone since, and is made anew of what is published here.
     for (ParsedManifest* image : selected_.images) {
       const auto& manifest = std::get<oci::Manifest>(image->document);
@@ -230,7 +178,7 @@ class PullOperation {
     for (const auto& manifests : {selected_.indexes, selected_.images, extras_})
       for (const ParsedManifest* manifest : manifests) add_to(publication, *manifest);
     publication.source = imagestore::BlobSource{client_->registry(), reference_.repository().path()};
-    if (schema1_) publication.converted_from = schema1_->source();
+    if (selection_.schema1() != nullptr) publication.converted_from = selection_.target().digest;
     services_.images.publish(publication);
   }
 
@@ -239,13 +187,12 @@ class PullOperation {
     publication.blobs.push_back(published.descriptor.digest);
     if (const auto* manifest = std::get_if<oci::Manifest>(&published.document)) {
       // The registry has no config of schema 1.
-      if (!schema1_) publication.blobs.push_back(manifest->config.digest);
+      if (selection_.schema1() == nullptr) publication.blobs.push_back(manifest->config.digest);
       for (const auto& layer : manifest->layers) publication.blobs.push_back(layer.digest);
     }
   }
 
   DistributionServices& services_;
-  SharedRequests& shared_;
   RetryReporter& retries_;
   std::shared_ptr<RegistryClient> client_;
   oci::Reference reference_;
@@ -254,9 +201,9 @@ class PullOperation {
   std::stop_token stop_;
   imagestore::Lease lease_;
   DocumentFetch documents_;
-  std::optional<oci::Descriptor> target_;
+  PullSelection selection_;
   SelectedManifests selected_;
-  std::optional<Schema1Pull> schema1_;
+  std::optional<oci::Descriptor> published_;
   std::vector<ParsedManifest*> extras_;  // those that are here
 };
 
