@@ -11,6 +11,16 @@ using base::Error;
 using base::ErrorCode;
 using imagestore::ParsedManifest;
 
+namespace {
+
+// The parent's word counts, but not a HEAD's that there is schema 1 where there turns out to be none.
+const std::string& type_of(const oci::Descriptor& descriptor, const FetchedManifest& fetched) {
+  const bool is_said = !descriptor.media_type.empty() && !oci::media_type::is_schema1(descriptor.media_type);
+  return is_said ? descriptor.media_type : fetched.descriptor.media_type;
+}
+
+}  // namespace
+
 DocumentFetch::DocumentFetch(DistributionServices& services, SharedRequests& shared, RegistryClient& client,
                              const imagestore::Lease& lease, std::string reference, DocumentLimits limits,
                              Keeping keeping, std::stop_token stop)
@@ -27,13 +37,16 @@ ParsedManifest& DocumentFetch::load(const oci::Descriptor& descriptor) {
   if (const auto known = documents_.find(descriptor.digest); known != documents_.end()) return *known->second;
   if (documents_.size() >= limits_.count) throw Error(ErrorCode::kInvalidArgument, "the image has too many manifests");
   throw_if_stopped();
-  const auto stored = find_stored(descriptor.digest, oci::kMaxManifestBytes);
-  const FetchedManifest fetched = stored ? FetchedManifest{descriptor, *stored} : find_or_fetch(descriptor);
+  const bool is_fetched = fetched_ && fetched_->descriptor.digest == descriptor.digest;
+  const auto stored = is_fetched ? std::nullopt : find_stored(descriptor.digest, oci::kMaxManifestBytes);
+  const FetchedManifest fetched = is_fetched ? std::exchange(fetched_, std::nullopt).value()
+                                  : stored   ? FetchedManifest{descriptor, *stored}
+                                             : fetch_document(descriptor);
   document_bytes_ += fetched.bytes.size();
   if (document_bytes_ > limits_.bytes)
     throw Error(ErrorCode::kInvalidArgument,
                 "the image has more than " + std::to_string(limits_.bytes) + " bytes of manifests");
-  const std::string& type = descriptor.media_type.empty() ? fetched.descriptor.media_type : descriptor.media_type;
+  const std::string& type = type_of(descriptor, fetched);
   // Not inside the braces below: g++ 12 destroys members twice when a later initialiser throws.
   oci::Document document = oci::parse_document(fetched.bytes, type, reference_);
   ParsedManifest manifest{.descriptor = descriptor, .document = std::move(document)};
@@ -53,23 +66,13 @@ const FetchedManifest* DocumentFetch::find_schema1(const oci::Descriptor& descri
   const bool is_refused = services_.registries.schema1_images == Schema1Images::kRefused;
   if (is_refused || services_.content.find_blob(descriptor.digest, lease_)) return nullptr;
   throw_if_stopped();
-  FetchedManifest fetched = fetch_document(descriptor);
-  looked_at_ = std::move(fetched);
-  return is_taken_schema1(*looked_at_) ? &*looked_at_ : nullptr;
+  fetched_ = fetch_document(descriptor);
+  return is_taken_schema1(*fetched_) ? &*fetched_ : nullptr;
 }
 
 bool DocumentFetch::is_taken_schema1(const FetchedManifest& fetched) const {
   return services_.registries.schema1_images == Schema1Images::kTaken &&
          oci::media_type::is_schema1(fetched.descriptor.media_type);
-}
-
-FetchedManifest DocumentFetch::find_or_fetch(const oci::Descriptor& descriptor) {
-  if (looked_at_ && looked_at_->descriptor.digest == descriptor.digest) {
-    FetchedManifest fetched = *std::move(looked_at_);
-    looked_at_.reset();
-    return fetched;
-  }
-  return fetch_document(descriptor);
 }
 
 FetchedManifest DocumentFetch::fetch_document(const oci::Descriptor& descriptor) {
@@ -81,8 +84,7 @@ FetchedManifest DocumentFetch::fetch_document(const oci::Descriptor& descriptor)
     // Others could not verify it: what it is converted to is kept.
     if (is_taken_schema1(fetched)) return fetched;
     // Of the requests for it one keeps it, and not what is no document.
-    const std::string& type = descriptor.media_type.empty() ? fetched.descriptor.media_type : descriptor.media_type;
-    (void)oci::parse_document(fetched.bytes, type, reference_);
+    (void)oci::parse_document(fetched.bytes, type_of(descriptor, fetched), reference_);
     if (keeping_ == Keeping::kStore) services_.content.put_blob(fetched.descriptor, fetched.bytes, lease_);
     return fetched;
   };

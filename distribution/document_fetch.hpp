@@ -38,13 +38,12 @@ class DocumentFetch {
   // RegistryClient.
   imagestore::ParsedManifest& load(const oci::Descriptor& descriptor);
   // What the registry has by that digest, if it is a manifest of schema 1 and such are taken; it is not kept, and
-  // load() refuses it. Valid until the next call. Throws as load().
+  // load() refuses it. Valid until load(), which does not fetch again what is of another kind. Throws as load().
   const FetchedManifest* find_schema1(const oci::Descriptor& descriptor);
   // The bytes of a config; as load().
   std::string read_config(const oci::Descriptor& config);
 
  private:
-  FetchedManifest find_or_fetch(const oci::Descriptor& descriptor);
   FetchedManifest fetch_document(const oci::Descriptor& descriptor);
   std::string fetch_config(const oci::Descriptor& config);
   bool is_taken_schema1(const FetchedManifest& fetched) const;
@@ -61,8 +60,8 @@ class DocumentFetch {
   Keeping keeping_;
   std::stop_token stop_;
   std::unordered_map<oci::Digest, std::unique_ptr<imagestore::ParsedManifest>> documents_;
-  std::size_t document_bytes_ = 0;            // of those
-  std::optional<FetchedManifest> looked_at_;  // by find_schema1()
+  std::size_t document_bytes_ = 0;          // of those
+  std::optional<FetchedManifest> fetched_;  // by find_schema1
 };
 
 }  // namespace lighterd::distribution

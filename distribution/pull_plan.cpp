@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "distribution/pull_plan.hpp"
 
-#include <algorithm>
 #include <unordered_set>
 #include <utility>
 
 #include "base/error.hpp"
 #include "distribution/pull_selection.hpp"
 #include "distribution/schema1_pull.hpp"
-#include "oci/schema1.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -33,53 +31,33 @@ class Planning {
 
   PullPlan make() {
     selection_.find(request_.platforms);
-    const FetchedManifest* schema1 = selection_.find_schema1();
-    PullPlan plan{.reference = request_.reference,
-                  .target = schema1 == nullptr ? selection_.target().digest : schema1->descriptor.digest};
-    if (schema1 == nullptr) {
-      plan.is_up_to_date = selection_.is_complete();
-      add_selected(plan.is_up_to_date);
-    } else {
-      add_schema1(*schema1);
-      plan.is_up_to_date = selection_.is_converted() && has_layers();
-    }
+    PullPlan plan{.reference = request_.reference, .target = selection_.target().digest};
+    plan.is_up_to_date = selection_.is_complete();
+    const SelectedManifests& selected = selection_.manifests();
+    for (const ParsedManifest* index : selected.indexes) add(Kind::kIndex, index->descriptor);
+    for (const ParsedManifest* image : selected.images) add_image(*image);
+    if (const oci::Schema1Manifest* manifest = selection_.schema1()) add_schema1(*manifest);
+    if (!plan.is_up_to_date)
+      for (const oci::Descriptor& extra : selected.extras) add_extra(extra);
     plan.blobs = std::move(blobs_);
     plan.disk_free_bytes = services_.content.free_bytes();
     return plan;
   }
 
  private:
-  void add_selected(bool is_up_to_date) {
-    const SelectedManifests& selected = selection_.manifests();
-    for (const ParsedManifest* index : selected.indexes) add(Kind::kIndex, index->descriptor);
-    for (const ParsedManifest* image : selected.images) add_image(*image);
-    if (is_up_to_date) return;
-    for (const oci::Descriptor& extra : selected.extras) add_extra(extra);
-  }
-
-  // The manifest is not kept: each pull fetches it. What is made of it is not fetched.
-  void add_schema1(const FetchedManifest& source) {
-    const oci::Schema1Manifest manifest = oci::parse_schema1(source.bytes);
-    add(Kind::kManifest, source.descriptor);
-    try {
-      for (const oci::Descriptor& layer : list_schema1_layers(services_, client_, manifest, stop_))
-        add(Kind::kLayer, layer);
-    } catch (const Error&) {
-      rethrow_for_pull(request_.reference);
-    }
-  }
-
-  bool has_layers() const {
-    return std::ranges::all_of(blobs_, [](const PlannedBlob& blob) {
-      return blob.kind != Kind::kLayer || blob.reuse_bytes == blob.descriptor.size_bytes;
-    });
-  }
-
   void add_image(const ParsedManifest& image) {
     const auto& manifest = std::get<oci::Manifest>(image.document);
     add(Kind::kManifest, image.descriptor);
     add(Kind::kConfig, manifest.config);
     for (const oci::Descriptor& layer : manifest.layers) add(Kind::kLayer, layer);
+  }
+
+  // Its config and the manifest that is kept are made here, and the registry's is fetched whatever is here.
+  void add_schema1(const oci::Schema1Manifest& manifest) {
+    blobs_.push_back(
+        {.kind = Kind::kManifest, .descriptor = selection_.target(), .fetch_bytes = selection_.target().size_bytes});
+    for (const oci::Descriptor& layer : list_schema1_layers(services_, client_, manifest, stop_))
+      add(Kind::kLayer, layer);
   }
 
   // As a pull does it: one that the registry has not got is left out.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "distribution/blob_transfer.hpp"
 
 namespace lighterd::distribution {
 
@@ -24,20 +25,23 @@ PullSelection::PullSelection(DistributionServices& services, SharedRequests& sha
 
 void PullSelection::find(const PlatformChoice& platforms) {
   try {
-    select(find_target(), platforms);
+    const oci::Descriptor target = find_target();
+    if (const FetchedManifest* source = documents_.find_schema1(target)) {
+      require_single_platform(platforms);
+      return check_schema1(*source);
+    }
+    selected_ = select_manifests(documents_, target, platforms, services_.host);
+    target_ = documents_.load(target).descriptor;
   } catch (const base::Error&) {
     rethrow_for_pull(reference_);
   }
 }
 
-void PullSelection::select(const oci::Descriptor& target, const PlatformChoice& platforms) {
-  if (const FetchedManifest* source = documents_.find_schema1(target)) {
-    require_single_platform(platforms);
-    schema1_ = *source;
-    return;
-  }
-  selected_ = select_manifests(documents_, target, platforms, services_.host);
-  target_ = documents_.load(target).descriptor;
+void PullSelection::check_schema1(const FetchedManifest& source) {
+  schema1_ = oci::parse_schema1(source.bytes);
+  // What cannot become a config is refused before its layers are fetched.
+  (void)oci::describe_schema1(*schema1_);
+  target_ = source.descriptor;
 }
 
 oci::Descriptor PullSelection::find_target() {
@@ -52,21 +56,28 @@ oci::Descriptor PullSelection::find_target() {
   return {.media_type = "", .digest = *reference_.digest(), .size_bytes = -1};
 }
 
-bool PullSelection::is_converted() const {
-  const oci::Reference source(reference_.repository(), std::nullopt, schema1_->descriptor.digest);
-  const auto record = services_.images.find_by_reference(reference_);
-  const auto converted = services_.images.find_by_reference(source);
-  return record && converted && record->target.digest == converted->target.digest;
+bool PullSelection::is_named() const {
+  const auto named = services_.images.find_by_reference(reference_);
+  // Also by the digest of what it was converted from.
+  const auto target =
+      services_.images.find_by_reference(oci::Reference(reference_.repository(), std::nullopt, target_->digest));
+  return named && target && named->target.digest == target->target.digest;
 }
 
 bool PullSelection::is_complete() const {
-  const auto record = services_.images.find_by_reference(reference_);
-  if (!record || record->target.digest != target_->digest) return false;
+  if (!is_named()) return false;
+  if (schema1_) return has_layers(*schema1_);
   std::unordered_set<oci::Digest> published;
   for (const auto& entry : services_.images.list_entries(target_->digest))
     if (entry.is_complete) published.insert(entry.digest);
   return std::ranges::all_of(selected_.images, [&](const ParsedManifest* image) {
     return published.contains(image->descriptor.digest) && has_content(std::get<oci::Manifest>(image->document));
+  });
+}
+
+bool PullSelection::has_layers(const oci::Schema1Manifest& manifest) const {
+  return std::ranges::all_of(manifest.layers(), [&](const oci::Digest& layer) {
+    return is_here(services_.content.find_blob(layer, lease_), imagestore::BlobKind::kLayer);
   });
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pull is about: what its name stands for, the manifests chosen below that or the one of schema 1 that is to be
-// converted, and whether they are here.
+// What a pull is about: what its name stands for, the manifests chosen below that, and whether they are here. For a
+// manifest of schema 1 nothing is chosen: the image is made of what is below it (schema1_pull.hpp).
 #pragma once
 
 #include <optional>
@@ -9,6 +9,7 @@
 #include "distribution/document_fetch.hpp"
 #include "distribution/platform_selection.hpp"
 #include "distribution/puller.hpp"
+#include "oci/schema1.hpp"
 
 namespace lighterd::distribution {
 
@@ -23,21 +24,21 @@ class PullSelection {
   // First and once. Throws as Puller::pull before its first report.
   void find(const PlatformChoice& platforms);
 
-  // What the name stands for, where that is of schema 1: there is nothing else to select then.
-  const FetchedManifest* find_schema1() const { return schema1_ ? &*schema1_ : nullptr; }
-  // The name stands for what that was converted to.
-  bool is_converted() const;
-
-  // Of any other image:
+  const oci::Reference& reference() const { return reference_; }
   const oci::Descriptor& target() const { return *target_; }
   const SelectedManifests& manifests() const { return selected_; }
-  // Whether the name stands for the target and nothing is missing that the images need: what is only about them is not
-  // asked for again.
+  // Of a target of schema 1, else null.
+  const oci::Schema1Manifest* schema1() const { return schema1_ ? &*schema1_ : nullptr; }
+
+  // Whether the name stands for this already.
+  bool is_named() const;
+  // Whether it does, and nothing is missing that the images need: what is only about them is not asked for again.
   bool is_complete() const;
 
  private:
   oci::Descriptor find_target();
-  void select(const oci::Descriptor& target, const PlatformChoice& platforms);
+  void check_schema1(const FetchedManifest& source);
+  bool has_layers(const oci::Schema1Manifest& manifest) const;
   bool has_content(const oci::Manifest& manifest) const;
 
   DistributionServices& services_;
@@ -47,9 +48,9 @@ class PullSelection {
   DocumentFetch& documents_;
   const oci::Reference reference_;
   const std::stop_token stop_;
-  std::optional<FetchedManifest> schema1_;
   std::optional<oci::Descriptor> target_;
   SelectedManifests selected_;
+  std::optional<oci::Schema1Manifest> schema1_;
 };
 
 }  // namespace lighterd::distribution

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
-#include <unordered_set>
 
 #include "base/error.hpp"
 #include "distribution/document_fetch.hpp"
@@ -30,7 +29,6 @@ class PullOperation {
                 RetryReporter& retries, oci::Reference reference, const PullRequest& request, ProgressSink& progress,
                 std::stop_token stop)
       : services_(services),
-        shared_(shared),
         retries_(retries),
         client_(std::move(client)),
         reference_(std::move(reference)),
@@ -44,18 +42,22 @@ class PullOperation {
 
   void run() {
     selection_.find(request_.platforms);
-    prepare();
     message("Pulling from " + reference_.repository().path(), reference_tag_or_name());
     retries_.start(progress_);
     report_warnings();
-    if (schema1_) convert();
-    const bool was_known = is_named();
-    if (!schema1_ && !selection_.is_complete()) fetch();
+    const bool was_known = selection_.is_named();
+    selected_ = selection_.manifests();
+    published_ = selection_.target();
+    if (const oci::Schema1Manifest* manifest = selection_.schema1()) {
+      convert(*manifest);
+    } else if (!selection_.is_complete()) {
+      fetch();
+    }
     // Also where the name stands for it already: it may do so by another name, which may go.
     publish();
     if (request_.on_published) request_.on_published(reference_);
     report_warnings();
-    message("Digest: " + (schema1_ ? schema1_->source() : target_->digest).to_string());
+    message("Digest: " + selection_.target().digest.to_string());
     message(std::string("Status: ") + (was_known ? "Image is up to date for " : "Downloaded newer image for ") +
             reference_.familiar());
   }
@@ -76,35 +78,18 @@ class PullOperation {
 
   std::string reference_tag_or_name() const { return reference_.digest() ? reference_.to_string() : *reference_.tag(); }
 
-  // Sets target_ and images_, or schema1_.
-  void prepare() {
-    if (const FetchedManifest* source = selection_.find_schema1()) {
-      schema1_.emplace(services_, client_, lease_, *source);
-      return;
-    }
-    target_ = selection_.target();
-    images_ = selection_.manifests().images;
-  }
-
-  // Sets target_ and images_ as they are for the image that schema1_ becomes.
-  void convert() {
-    std::optional<LayerFetch::Layers> layers;
-    if (selection_.is_converted()) layers = schema1_->find_layers();
-    if (!layers) layers = schema1_->fetch_layers(progress_, stop_);
-    target_ = schema1_->convert(*layers);
-    images_ = {&documents_.load(*target_)};
-  }
-
-  // Whether the name stands for this already.
-  bool is_named() {
-    const auto record = services_.images.find_by_reference(reference_);
-    return record && record->target.digest == target_->digest;
+  // Sets what is published, of what the target of schema 1 becomes.
+  void convert(const oci::Schema1Manifest& manifest) {
+    Schema1Pull pull(services_, client_, lease_, manifest);
+    const auto layers = selection_.is_complete() ? pull.get_layers() : pull.fetch_layers(progress_, stop_);
+    published_ = pull.convert(layers);
+    selected_.images = {&documents_.load(*published_)};
   }
 
   // All of it or nothing; an extra that the registry has not got is left out.
   void fetch() {
     LayerFetch fetch(services_, client_, lease_, progress_);
-    for (ParsedManifest* image : images_) {
+    for (ParsedManifest* image : selected_.images) {
       const auto& manifest = std::get<oci::Manifest>(image->document);
       image->config = read_config(manifest);
       const auto kind = manifest.is_image() ? imagestore::BlobKind::kLayer : imagestore::BlobKind::kPlain;
@@ -112,7 +97,7 @@ class PullOperation {
     }
     const auto extras = start_extras(fetch);
     const auto layers = fetch.run(stop_);
-    for (const ParsedManifest* image : images_) check_layers(*image, layers);
+    for (const ParsedManifest* image : selected_.images) check_layers(*image, layers);
     for (ParsedManifest* extra : extras)
       if (is_whole(*extra, layers)) extras_.push_back(extra);
   }
@@ -136,7 +121,7 @@ class PullOperation {
 
   std::vector<ParsedManifest*> start_extras(LayerFetch& fetch) {
     std::vector<ParsedManifest*> extras;
-    for (const oci::Descriptor& entry : selection_.manifests().extras) {
+    for (const oci::Descriptor& entry : selected_.extras) {
       try {
         ParsedManifest& extra = documents_.load(entry);
         const auto* manifest = std::get_if<oci::Manifest>(&extra.document);
@@ -182,17 +167,18 @@ class PullOperation {
   }
 
   void publish() {
-    imagestore::Publication publication{.target = *target_, .name = reference_};
-    if (reference_.digest()) publication.name = oci::Reference(reference_.repository(), std::nullopt, target_->digest);
+    imagestore::Publication publication{.target = *published_, .name = reference_};
+    if (reference_.digest())
+      publication.name = oci::Reference(reference_.repository(), std::nullopt, published_->digest);
     // Of what was complete as well: its row may have gone since, and is made anew of what is published here.
-    for (ParsedManifest* image : images_) {
+    for (ParsedManifest* image : selected_.images) {
       const auto& manifest = std::get<oci::Manifest>(image->document);
       if (!image->config && manifest.is_image()) image->config = read_config(manifest);
     }
-    for (const auto& manifests : {selection_.manifests().indexes, images_, extras_})
+    for (const auto& manifests : {selected_.indexes, selected_.images, extras_})
       for (const ParsedManifest* manifest : manifests) add_to(publication, *manifest);
     publication.source = imagestore::BlobSource{client_->registry(), reference_.repository().path()};
-    if (schema1_) publication.converted_from = schema1_->source();
+    if (selection_.schema1() != nullptr) publication.converted_from = selection_.target().digest;
     services_.images.publish(publication);
   }
 
@@ -201,13 +187,12 @@ class PullOperation {
     publication.blobs.push_back(published.descriptor.digest);
     if (const auto* manifest = std::get_if<oci::Manifest>(&published.document)) {
       // The registry has no config of schema 1.
-      if (!schema1_) publication.blobs.push_back(manifest->config.digest);
+      if (selection_.schema1() == nullptr) publication.blobs.push_back(manifest->config.digest);
       for (const auto& layer : manifest->layers) publication.blobs.push_back(layer.digest);
     }
   }
 
   DistributionServices& services_;
-  SharedRequests& shared_;
   RetryReporter& retries_;
   std::shared_ptr<RegistryClient> client_;
   oci::Reference reference_;
@@ -217,9 +202,8 @@ class PullOperation {
   imagestore::Lease lease_;
   DocumentFetch documents_;
   PullSelection selection_;
-  std::optional<oci::Descriptor> target_;
-  std::vector<ParsedManifest*> images_;
-  std::optional<Schema1Pull> schema1_;
+  SelectedManifests selected_;
+  std::optional<oci::Descriptor> published_;
   std::vector<ParsedManifest*> extras_;  // those that are here
 };
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "distribution/blob_transfer.hpp"
 #include "distribution/remote_error.hpp"
 #include "imagestore/docker_layer_type.hpp"
 #include "oci/docker_archive.hpp"
@@ -44,23 +43,13 @@ std::vector<oci::Descriptor> list_schema1_layers(DistributionServices& services,
 }
 
 Schema1Pull::Schema1Pull(DistributionServices& services, std::shared_ptr<RegistryClient> client,
-                         const imagestore::Lease& lease, const FetchedManifest& source)
-    : services_(services),
-      client_(std::move(client)),
-      lease_(lease),
-      source_(source.descriptor.digest),
-      manifest_(oci::parse_schema1(source.bytes)) {
-  // What cannot become a config is refused before its layers are fetched.
-  (void)oci::describe_schema1(manifest_);
-}
+                         const imagestore::Lease& lease, const oci::Schema1Manifest& manifest)
+    : services_(services), client_(std::move(client)), lease_(lease), manifest_(manifest) {}
 
-std::optional<LayerFetch::Layers> Schema1Pull::find_layers() {
+LayerFetch::Layers Schema1Pull::get_layers() {
   LayerFetch::Layers layers;
-  for (const oci::Digest& digest : manifest_.layers()) {
-    const auto known = services_.content.find_blob(digest, lease_);
-    if (!is_here(known, BlobKind::kLayer)) return std::nullopt;
-    layers.emplace(digest, *known);
-  }
+  for (const oci::Digest& digest : manifest_.layers())
+    layers.emplace(digest, services_.content.find_blob(digest, lease_).value());
   return layers;
 }
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <stop_token>
 #include <vector>
 
@@ -22,14 +21,11 @@ std::vector<oci::Descriptor> list_schema1_layers(DistributionServices& services,
 // For one operation and one thread. What it is made of outlives it.
 class Schema1Pull {
  public:
-  // kInvalidArgument for whatever is wrong with the manifest, which is told without a layer.
   Schema1Pull(DistributionServices& services, std::shared_ptr<RegistryClient> client, const imagestore::Lease& lease,
-              const FetchedManifest& source);
+              const oci::Schema1Manifest& manifest);
 
-  const oci::Digest& source() const { return source_; }
-
-  // Nothing unless all are here; leased.
-  std::optional<LayerFetch::Layers> find_layers();
+  // That are all here and leased.
+  LayerFetch::Layers get_layers();
   // Throws as list_schema1_layers and LayerFetch.
   LayerFetch::Layers fetch_layers(ProgressSink& progress, std::stop_token stop);
   // The manifest of the converted image; it and its config are in the store then, leased. kNotImplemented for layers in
@@ -42,8 +38,7 @@ class Schema1Pull {
   DistributionServices& services_;
   std::shared_ptr<RegistryClient> client_;
   const imagestore::Lease& lease_;
-  oci::Digest source_;
-  oci::Schema1Manifest manifest_;
+  const oci::Schema1Manifest& manifest_;
 };
 
 }  // namespace lighterd::distribution

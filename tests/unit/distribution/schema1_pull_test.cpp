@@ -242,8 +242,8 @@ TEST_F(Schema1PullTest, LayersAreListedWithTheirSizes) {
   serve_schema1({{"base"}, {"nothing", true}, {"larger"}, {"base"}});
   const auto manifest = oci::parse_schema1(make_manifest({{"base"}, {"nothing", true}, {"larger"}, {"base"}}));
   RegistryClient client(http, options, oci::parse_repository_name(name("app")), Access::kPull, {}, logger);
-  auto services = this->services();
-  const auto layers = list_schema1_layers(services, client, manifest, {});
+  auto daemon = services();
+  const auto layers = list_schema1_layers(daemon, client, manifest, {});
   ASSERT_EQ(layers.size(), 3U);
   EXPECT_EQ(layers[0].size_bytes, 4);
   EXPECT_EQ(layers[1].size_bytes, 6);
