@@ -169,7 +169,8 @@ TEST_F(RemoteInspectorTest, ARegistryThatBreaksOffIsNotTakenForV1) {
       << error.text();
   registry.clear_faults();
   serve_v1();
-  registry.add_fault({.path = "/v2/*", .times = -1, .drop_connection = true});
+  registry.add_fault({.path = "/v2/team/*", .times = -1, .drop_connection = true});
+  answer("/v2/", 404);
   EXPECT_EQ(error_of([&] { list_tags(); }).code(), ErrorCode::kUnavailable);
   EXPECT_EQ(registry.count("GET", "/v1/*"), 0U);
 }
