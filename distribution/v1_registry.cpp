@@ -218,7 +218,7 @@ V1Answer V1Registry::Session::call(const std::string& path, const std::stop_toke
     }
   } catch (const TransportError& error) {
     if (error.kind() != TransportFailure::kConnect) throw;
-    throw registry_not_found(origin_of(url_of(path)));
+    throw RemoteError(Missing::kRegistry, registry_not_found(origin_of(url_of(path))).text() + ": " + error.text());
   }
 }
 

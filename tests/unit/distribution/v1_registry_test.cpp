@@ -325,7 +325,8 @@ TEST_F(V1RegistryTest, ARegistryThatIsNotThereIsNamed) {
   const auto error = error_of<RemoteError>([&] { v1.list_tags({}); });
   EXPECT_EQ(error.missing(), Missing::kRegistry);
   EXPECT_EQ(error.code(), ErrorCode::kUnavailable);
-  EXPECT_EQ(error.text(), "the registry \"https://" + gone + "\" could not be reached");
+  EXPECT_TRUE(error.text().starts_with("the registry \"https://" + gone + "\" could not be reached: Get "))
+      << error.text();
   registry.add_fault({.path = kImages, .drop_connection = true});
   EXPECT_EQ(error_of<TransportError>([&] { connect().list_tags({}); }).kind(), TransportFailure::kBroken);
 }
