@@ -25,6 +25,7 @@ from lib.wait import wait_until
 DONE, FAILED, USAGE, UNREACHABLE, NOT_FOUND, DENIED, NO_SPACE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 PLATFORMS = make_platforms(image_format="oci")
 IMAGE = make_small_image("lighter-cli")
+COMPLETION = Path(__file__).resolve().parents[2] / "contrib" / "lighter.bash-completion"
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +226,15 @@ def test_a_save_that_stops_midway_leaves_no_file(scripted: LighterCli, script: S
     pause.release()
 
 
+def test_a_load_on_a_terminal(lighter: LighterCli, folder: Path, app: str) -> None:
+    lighter.ok("pull", app)
+    lighter.ok("save", "-o", str(folder / "a.tar"), app)
+    lighter.ok("rm", app)
+    terminal = lighter.on_terminal("load", "-i", str(folder / "a.tar"), columns=100)
+    assert terminal.wait() == DONE
+    assert screen_of(terminal.text, 100)[-1] == f"Loaded image: {app}"
+
+
 def test_a_load_is_interrupted_while_nothing_comes(scripted: LighterCli, script: ScriptedDaemon) -> None:
     pause = Pause()
     script.on("/v1.55/images/load", pause)
@@ -306,6 +316,37 @@ def test_wrong_usage(lighter: LighterCli) -> None:
         assert result.err.startswith("lighter: "), command
 
 
+INSPECTED = {
+    "Name": "a.example/é", "Tag": "1", "Digest": "sha256:aa", "MediaType": "application/x", "Size": 9, "RepoTags": ["1"],
+    "Architecture": "amd64", "Os": "linux", "Variant": "", "Labels": None, "Env": None, "Referrers": None, "History": [],
+    "Layers": [{"Digest": "sha256:bb", "MediaType": "application/y", "Size": 1000}], "LayersTotalSize": 1000,
+    "ManifestDigest": "sha256:aa", "Platforms": []}
+
+
+def test_documents_are_printed_as_they_are(scripted: LighterCli, script: ScriptedDaemon) -> None:
+    script.on("/lighter/v1/remote/a.example/b:1/inspect", json.dumps(INSPECTED).encode())
+    assert scripted.document("inspect", "a.example/b:1") == INSPECTED
+    assert scripted.ok("inspect", "a.example/b:1").lines == [
+        "Name:         a.example/é", "Tag:          1", "Digest:       sha256:aa", "Media type:   application/x",
+        "Platform:     linux/amd64", "Layers' size: 1kB", "Tags:         1", "", "Layers:",
+        "  DIGEST      SIZE   MEDIA TYPE", "  sha256:bb    1kB   application/y"]
+
+
+def test_a_plan_says_whether_there_is_room(scripted: LighterCli, script: ScriptedDaemon) -> None:
+    plan = {"Name": "a", "Fetch": 5000, "Reuse": 0, "DiskNeeded": 5000, "DiskFree": 4000, "Blobs": []}
+    script.on("/lighter/v1/remote/a/plan", json.dumps(plan).encode())
+    full = scripted.run("plan", "a")
+    assert (full.code, full.err) == (NO_SPACE, "lighter: not enough disk: 5kB needed, 4kB free\n")
+    assert "5kB to fetch" in full.out
+
+
+@pytest.mark.parametrize("status, code", [(400, FAILED), (401, DENIED), (403, DENIED), (404, NOT_FOUND), (503, FAILED)])
+def test_what_the_daemon_refuses(scripted: LighterCli, script: ScriptedDaemon, status: int, code: int) -> None:
+    script.on("/lighter/v1/remote/a/tags", b'{"message":"because"}', status=status)
+    refused = scripted.run("tags", "a", "--json")
+    assert (refused.code, refused.out, refused.err) == (code, "", "lighter: because\n")
+
+
 def test_a_stream_that_breaks_off(scripted: LighterCli, script: ScriptedDaemon) -> None:
     script.on("/v1.55/images/create", b'{"status":"Pulling from a","id":"1"}\r\n', None)
     broken = scripted.run("pull", "a:1")
@@ -332,3 +373,25 @@ def test_a_push_to_a_registry_of_lighterds(lighter: LighterCli, embedded: Embedd
     lighter.ok("pull", f"{target}:1")
     assert {blob.digest for blob in all_blobs(IMAGE)} <= {f"sha256:{path.name}" for path in
                                                           (daemon.data_root / "blobs" / "sha256").iterdir()}
+
+
+def complete(line: str, env: dict[str, str]) -> list[str]:
+    """What bash offers for the last word."""
+    words = [word.strip("'") for word in line.split(" ")]
+    script = (f"source {COMPLETION}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; "
+              f"_lighter lighter {words[-1]!r} {words[-2]!r}; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+    return subprocess.run(["bash", "-c", script], env=env, stdout=subprocess.PIPE, check=True).stdout.decode().split()
+
+
+def test_completion_knows_every_command_and_flag(lighter: LighterCli, app: str) -> None:
+    env = {**lighter.env, "PATH": f"{Path(lighter.command[0]).parent}:{lighter.env['PATH']}"}
+    text = lighter.ok("--help").out
+    commands = re.findall(r"^  (\w+)", text[text.index("Subcommands:"):text.index("Exit codes:")], re.MULTILINE)
+    assert len(commands) == 9
+    assert sorted(complete("lighter ''", env)) == sorted(commands)
+    assert complete("lighter -H x --json pu", env) == ["pull", "push"]
+    for command in commands:
+        flags = set(re.findall(r"--[a-z-]+", lighter.ok(command, "--help").out.split("Options:")[1].split("Examples:")[0]))
+        assert flags | {"--host", "--json"} == set(complete(f"lighter {command} --", env)), command
+    lighter.ok("pull", app)
+    assert complete("lighter rm ''", env) == [app]
