@@ -17,10 +17,10 @@ from lib.docker_registry import PASSWORD, USER, DockerRegistry
 from lib.embedded_registry import EmbeddedRegistry
 from lib.engine_archives import Archive
 from lib.fault_registry import FaultRegistry
-from lib.lighter_cli import LighterCli, Pause, ScriptedDaemon, screen_of
+from lib.lighter_cli import LighterCli, Pause, ScriptedDaemon, peak_kib, screen_of
 from lib.process import find_free_port
 from lib.samples import HOST_PLATFORM, OTHER_PLATFORM, make_platforms, make_small_image, random_bytes
-from lib.wait import wait_until
+from lib.wait import SANITIZED, wait_until
 
 DONE, FAILED, USAGE, UNREACHABLE, NOT_FOUND, DENIED, NO_SPACE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 PLATFORMS = make_platforms(image_format="oci")
@@ -178,6 +178,26 @@ def test_archives_keep_digests(lighter: LighterCli, make_daemon: Callable[..., D
     assert sorted(there.send_archive(file.read_bytes(), "load", "-q").splitlines()) == sorted(loaded[-2:])
     assert there.records("load", "-i", str(file))[-1]["stream"].startswith("Loaded image: ")
     other.stop()
+
+
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory is its own")
+def test_memory_does_not_grow_with_an_archive(lighter: LighterCli, scripted: LighterCli, script: ScriptedDaemon,
+                                              folder: Path) -> None:
+    pause = Pause()
+    script.on("/v1.55/images/get", *[bytes(1 << 20)] * 96, pause)
+    saving = scripted.start("save", "-o", str(folder / "a.tar"), "a")
+    pause.wait_reached()
+    assert peak_kib(saving) < 32 << 10
+    pause.release()
+    assert saving.wait(10) == DONE
+    assert (folder / "a.tar").stat().st_size == 96 << 20
+    loading = subprocess.Popen([*lighter.command, "load"], env=lighter.env, stdin=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    loading.stdin.write((folder / "a.tar").read_bytes())
+    loading.stdin.flush()
+    assert peak_kib(loading) < 32 << 10
+    loading.stdin.close()
+    assert loading.wait(10) == FAILED  # zeros are no archive
 
 
 def test_one_platform_is_saved(lighter: LighterCli, folder: Path, index: str) -> None:
