@@ -336,6 +336,53 @@ def test_wrong_usage(lighter: LighterCli) -> None:
         assert result.err.startswith("lighter: "), command
 
 
+def test_looking_into_a_registry(lighter: LighterCli, index: str, app: str) -> None:
+    host_image, other = PLATFORMS.image_for(HOST_PLATFORM), PLATFORMS.image_for(OTHER_PLATFORM)
+    document = lighter.document("inspect", index)
+    assert (document["Name"], document["Tag"], document["Digest"]) == (index.rsplit(":", 1)[0], "1", PLATFORMS.digest)
+    assert document["ManifestDigest"] == host_image.digest
+    assert [each["Digest"] for each in document["Layers"]] == [layer.digest for layer in host_image.layers]
+    assert lighter.document("inspect", "--platform", OTHER_PLATFORM, index)["ManifestDigest"] == other.digest
+    assert [each["Image"]["ManifestDigest"] for each in
+            lighter.document("inspect", "--platform", "all", index)["Platforms"]].count(other.digest) == 1
+    assert lighter.document("inspect", "--no-tags", index)["RepoTags"] is None
+    assert lighter.document("inspect", "--id", IMAGE.digest, app.rsplit(":", 1)[0])["Digest"] == IMAGE.digest
+    assert lighter.document("inspect", f"http://{app}")["Digest"] == IMAGE.digest
+    lines = lighter.ok("inspect", index).lines
+    assert f"Digest:       {PLATFORMS.digest}".split() in [line.split() for line in lines]
+    assert {"Platforms:", "Layers:", "History:"} <= set(lines)
+    assert any(line.split()[:2] == [OTHER_PLATFORM, other.digest] for line in lines)
+    assert lighter.code("inspect", f"{app}-missing") == NOT_FOUND
+
+
+def test_tags(lighter: LighterCli, registry: DockerRegistry) -> None:
+    tags = [f"t{number}" for number in range(5)]
+    for tag in tags:
+        name = registry.add(IMAGE, "cli/listed", tag)
+    repository = name.rsplit(":", 1)[0]
+    assert sorted(lighter.ok("tags", repository).lines) == tags
+    assert sorted(lighter.document("tags", repository)["Tags"]) == tags
+    assert lighter.code("tags", f"{repository}-missing") == NOT_FOUND
+
+
+def test_a_plan_and_its_pull(lighter: LighterCli, index: str) -> None:
+    plan = lighter.document("plan", "--platform", "all", index)
+    assert (plan["UpToDate"], plan["Reuse"]) == (False, 0)
+    assert plan["Fetch"] == sum(blob["Size"] for blob in plan["Blobs"])
+    assert lighter.ok("plan", index).lines[-1].startswith("Total: ")
+    lighter.ok("pull", "--platform", "all", index)
+    again = lighter.document("plan", "--platform", "all", index)
+    assert (again["UpToDate"], again["Fetch"]) == (True, 0)
+    assert lighter.ok("plan", index).lines[-1] == "The image is up to date."
+
+
+def test_looking_needs_a_login(lighter: LighterCli, registry_htpasswd: DockerRegistry) -> None:
+    name = registry_htpasswd.add(IMAGE, "cli/hidden", "1")
+    assert lighter.code("inspect", name) == DENIED
+    lighter.log_in(registry_htpasswd.host, USER, PASSWORD)
+    assert lighter.document("inspect", name)["Digest"] == IMAGE.digest
+
+
 INSPECTED = {
     "Name": "a.example/é", "Tag": "1", "Digest": "sha256:aa", "MediaType": "application/x", "Size": 9, "RepoTags": ["1"],
     "Architecture": "amd64", "Os": "linux", "Variant": "", "Labels": None, "Env": None, "Referrers": None, "History": [],
