@@ -55,7 +55,7 @@ ExitCode run(const SaveOptions& options, Context& context) {
   file.commit();
   if (context.format == OutputFormat::kJson) {
     const base::Json done = {{"File", options.file}, {"Size", file.size_bytes()}};
-    context.console.write(prettify(base::to_text(done)));
+    context.console.write(prettify(base::to_text(done), charset_of(context.console)));
   }
   return ExitCode::kDone;
 }

@@ -71,6 +71,11 @@ using Command = std::variant<InspectOptions, TagsOptions, PlanOptions, PullOptio
 
 enum class OutputFormat { kText, kJson };
 
+// Of what is written to that console as JSON.
+inline Charset charset_of(const Console& console) {
+  return console.find_terminal() ? Charset::kAscii : Charset::kUtf8;
+}
+
 // What a command works with; all of it outlives the call.
 struct Context {
   DaemonClient& client;

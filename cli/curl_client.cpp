@@ -20,6 +20,8 @@ using MultiHandle = std::unique_ptr<CURLM, base::CurlMultiCleanup>;
 
 constexpr long kConnectSeconds = 30;
 constexpr int kPollMilliseconds = 60'000;
+// Archives are large, and libcurl's own buffers small.
+constexpr long kBufferBytes = 256 * 1024;
 // Of what a refusal says.
 constexpr std::size_t kMaxRefusalBytes = 64 * 1024;
 
@@ -79,6 +81,8 @@ void Exchange::configure() {
   options.set_option(CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   options.set_option(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   options.set_option(CURLOPT_PATH_AS_IS, 1L);
+  options.set_option(CURLOPT_BUFFERSIZE, kBufferBytes);
+  options.set_option(CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
   options.set_option(CURLOPT_USERAGENT, std::string("lighter/") + kVersion);
   if (!host_.socket.empty()) options.set_option(CURLOPT_UNIX_SOCKET_PATH, host_.socket);
   options.set_option(CURLOPT_URL, "http://" + host_.authority + request_.target);

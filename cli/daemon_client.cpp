@@ -13,6 +13,14 @@ namespace {
 // A million tags of 128 characters fit.
 constexpr base::JsonLimits kLimits{.max_bytes = 256 * 1024 * 1024, .max_depth = 64, .max_values = 8'000'000};
 constexpr int kIndent = 2;
+constexpr int kNoIndent = -1;
+
+std::string print(std::string_view text, int indent, Charset charset) {
+  using Ordered = nlohmann::ordered_json;
+  const Ordered document = Ordered::parse(text, nullptr, false);
+  if (document.is_discarded()) throw Failure(ExitCode::kFailed, "the daemon's answer is no JSON document");
+  return document.dump(indent, ' ', charset == Charset::kAscii, Ordered::error_handler_t::replace);
+}
 
 }  // namespace
 
@@ -30,11 +38,12 @@ base::Json parse_document(const std::string& text) {
   }
 }
 
-std::string prettify(const std::string& text) {
-  using Ordered = nlohmann::ordered_json;
-  const Ordered document = Ordered::parse(text, nullptr, false);
-  if (document.is_discarded()) throw Failure(ExitCode::kFailed, "the daemon's answer is no JSON document");
-  return document.dump(kIndent, ' ', false, Ordered::error_handler_t::replace) + "\n";
+std::string prettify(const std::string& text, Charset charset) {
+  return print(text, kIndent, charset) + "\n";
+}
+
+std::string compact(std::string_view text, Charset charset) {
+  return print(text, kNoIndent, charset);
 }
 
 std::string refusal_text(const std::string& body, long http_status) {

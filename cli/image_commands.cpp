@@ -53,7 +53,8 @@ ExitCode run(const ImagesOptions& options, Context& context) {
   if (const std::string filters = filters_of(options); !filters.empty()) target.add("filters", filters);
   const std::string document = get_document(context.client, {.target = target.text()});
   const bool is_json = context.format == OutputFormat::kJson;
-  context.console.write(is_json ? prettify(document) : render_images(parse_document(document), options, base::now()));
+  context.console.write(is_json ? prettify(document, charset_of(context.console))
+                                : render_images(parse_document(document), options, base::now()));
   return ExitCode::kDone;
 }
 
@@ -66,11 +67,13 @@ ExitCode run(const RemoveOptions& options, Context& context) {
       all.insert(all.end(), removed.begin(), removed.end());
       if (context.format == OutputFormat::kText) context.console.write(render_removed(removed));
     } catch (const Failure& failure) {
+      if (failure.exit_code() == ExitCode::kUnreachable) throw;
       context.console.write_error(failure.text());
       if (code == ExitCode::kDone) code = failure.exit_code();
     }
   }
-  if (context.format == OutputFormat::kJson) context.console.write(prettify(base::to_text(all)));
+  if (context.format == OutputFormat::kJson)
+    context.console.write(prettify(base::to_text(all), charset_of(context.console)));
   return code;
 }
 

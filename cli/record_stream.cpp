@@ -25,7 +25,7 @@ void run_stream(Context& context, const Request& request, Verbosity verbosity) {
     const Record record = parse_record(line);
     if (!record.error.empty()) error = record.error;
     const bool is_json = context.format == OutputFormat::kJson;
-    const std::string text = is_json ? std::string(line) + "\n" : view->take(record);
+    const std::string text = is_json ? compact(line, charset_of(context.console)) + "\n" : view->take(record);
     if (!text.empty()) context.console.write(text);
   });
   context.client.perform(request, lines);

@@ -13,8 +13,8 @@ namespace lighterd::cli {
 
 enum class Verbosity { kProgress, kQuiet };
 
-// Shows the records as they come: bars on a terminal, else lines; as they are with --json. Throws Failure for the error
-// record that ends a stream, with the code of its text.
+// Shows the records as they come: bars on a terminal, else lines; one line of JSON each with --json. Throws Failure for
+// the error record that ends a stream, with the code of its text.
 void run_stream(Context& context, const Request& request, Verbosity verbosity);
 
 // Calls `action` with the X-Registry-Auth for the repository of `name`. If access is denied and a helper program has

@@ -34,7 +34,8 @@ std::string render_tags(const base::Json& document) {
 
 template <typename F>
 void show(Context& context, const std::string& document, F render) {
-  context.console.write(context.format == OutputFormat::kJson ? prettify(document) : render(parse_document(document)));
+  context.console.write(context.format == OutputFormat::kJson ? prettify(document, charset_of(context.console))
+                                                              : render(parse_document(document)));
 }
 
 ExitCode check_space(const base::Json& plan, Console& console) {

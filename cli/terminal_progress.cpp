@@ -16,8 +16,10 @@ constexpr std::size_t kFrame = 4;  // brackets and blanks around a bar
 constexpr const char* kEraseToEndOfLine = "\x1b[K";
 constexpr const char* kEraseBelow = "\x1b[J";
 
+// Nothing follows on a layer of an archive that has been read.
 bool is_finished(const Record& record) {
   const std::string& status = record.status;
+  if (status == "Loading layer") return record.total > 0 && record.current >= record.total;
   return status == "Pull complete" || status == "Download complete" || status == "Already exists" ||
          status == "Pushed" || status == "Layer already exists" || status.starts_with("Mounted from ");
 }

@@ -17,14 +17,15 @@ from lib.docker_registry import PASSWORD, USER, DockerRegistry
 from lib.embedded_registry import EmbeddedRegistry
 from lib.engine_archives import Archive
 from lib.fault_registry import FaultRegistry
-from lib.lighter_cli import LighterCli, Pause, ScriptedDaemon, screen_of
+from lib.lighter_cli import LighterCli, Pause, ScriptedDaemon, peak_kib, screen_of
 from lib.process import find_free_port
 from lib.samples import HOST_PLATFORM, OTHER_PLATFORM, make_platforms, make_small_image, random_bytes
-from lib.wait import wait_until
+from lib.wait import SANITIZED, wait_until
 
 DONE, FAILED, USAGE, UNREACHABLE, NOT_FOUND, DENIED, NO_SPACE, INTERRUPTED = 0, 1, 2, 3, 4, 5, 6, 130
 PLATFORMS = make_platforms(image_format="oci")
 IMAGE = make_small_image("lighter-cli")
+COMPLETION = Path(__file__).resolve().parents[2] / "contrib" / "lighter.bash-completion"
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +180,26 @@ def test_archives_keep_digests(lighter: LighterCli, make_daemon: Callable[..., D
     other.stop()
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's memory is its own")
+def test_memory_does_not_grow_with_an_archive(lighter: LighterCli, scripted: LighterCli, script: ScriptedDaemon,
+                                              folder: Path) -> None:
+    pause = Pause()
+    script.on("/v1.55/images/get", *[bytes(1 << 20)] * 96, pause)
+    saving = scripted.start("save", "-o", str(folder / "a.tar"), "a")
+    pause.wait_reached()
+    assert peak_kib(saving) < 32 << 10
+    pause.release()
+    assert saving.wait(10) == DONE
+    assert (folder / "a.tar").stat().st_size == 96 << 20
+    loading = subprocess.Popen([*lighter.command, "load"], env=lighter.env, stdin=subprocess.PIPE,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    loading.stdin.write((folder / "a.tar").read_bytes())
+    loading.stdin.flush()
+    assert peak_kib(loading) < 32 << 10
+    loading.stdin.close()
+    assert loading.wait(10) == FAILED  # zeros are no archive
+
+
 def test_one_platform_is_saved(lighter: LighterCli, folder: Path, index: str) -> None:
     lighter.ok("pull", "--platform", "all", index)
     file = folder / "one.tar"
@@ -223,6 +244,15 @@ def test_a_save_that_stops_midway_leaves_no_file(scripted: LighterCli, script: S
     assert child.wait(10) == (INTERRUPTED if end == "interrupted" else FAILED)
     assert list(file.parent.iterdir()) == []
     pause.release()
+
+
+def test_a_load_on_a_terminal(lighter: LighterCli, folder: Path, app: str) -> None:
+    lighter.ok("pull", app)
+    lighter.ok("save", "-o", str(folder / "a.tar"), app)
+    lighter.ok("rm", app)
+    terminal = lighter.on_terminal("load", "-i", str(folder / "a.tar"), columns=100)
+    assert terminal.wait() == DONE
+    assert screen_of(terminal.text, 100)[-1] == f"Loaded image: {app}"
 
 
 def test_a_load_is_interrupted_while_nothing_comes(scripted: LighterCli, script: ScriptedDaemon) -> None:
@@ -306,6 +336,84 @@ def test_wrong_usage(lighter: LighterCli) -> None:
         assert result.err.startswith("lighter: "), command
 
 
+def test_looking_into_a_registry(lighter: LighterCli, index: str, app: str) -> None:
+    host_image, other = PLATFORMS.image_for(HOST_PLATFORM), PLATFORMS.image_for(OTHER_PLATFORM)
+    document = lighter.document("inspect", index)
+    assert (document["Name"], document["Tag"], document["Digest"]) == (index.rsplit(":", 1)[0], "1", PLATFORMS.digest)
+    assert document["ManifestDigest"] == host_image.digest
+    assert [each["Digest"] for each in document["Layers"]] == [layer.digest for layer in host_image.layers]
+    assert lighter.document("inspect", "--platform", OTHER_PLATFORM, index)["ManifestDigest"] == other.digest
+    assert [each["Image"]["ManifestDigest"] for each in
+            lighter.document("inspect", "--platform", "all", index)["Platforms"]].count(other.digest) == 1
+    assert lighter.document("inspect", "--no-tags", index)["RepoTags"] is None
+    assert lighter.document("inspect", "--id", IMAGE.digest, app.rsplit(":", 1)[0])["Digest"] == IMAGE.digest
+    assert lighter.document("inspect", f"http://{app}")["Digest"] == IMAGE.digest
+    lines = lighter.ok("inspect", index).lines
+    assert f"Digest:       {PLATFORMS.digest}".split() in [line.split() for line in lines]
+    assert {"Platforms:", "Layers:", "History:"} <= set(lines)
+    assert any(line.split()[:2] == [OTHER_PLATFORM, other.digest] for line in lines)
+    assert lighter.code("inspect", f"{app}-missing") == NOT_FOUND
+
+
+def test_tags(lighter: LighterCli, registry: DockerRegistry) -> None:
+    tags = [f"t{number}" for number in range(5)]
+    for tag in tags:
+        name = registry.add(IMAGE, "cli/listed", tag)
+    repository = name.rsplit(":", 1)[0]
+    assert sorted(lighter.ok("tags", repository).lines) == tags
+    assert sorted(lighter.document("tags", repository)["Tags"]) == tags
+    assert lighter.code("tags", f"{repository}-missing") == NOT_FOUND
+
+
+def test_a_plan_and_its_pull(lighter: LighterCli, index: str) -> None:
+    plan = lighter.document("plan", "--platform", "all", index)
+    assert (plan["UpToDate"], plan["Reuse"]) == (False, 0)
+    assert plan["Fetch"] == sum(blob["Size"] for blob in plan["Blobs"])
+    assert lighter.ok("plan", index).lines[-1].startswith("Total: ")
+    lighter.ok("pull", "--platform", "all", index)
+    again = lighter.document("plan", "--platform", "all", index)
+    assert (again["UpToDate"], again["Fetch"]) == (True, 0)
+    assert lighter.ok("plan", index).lines[-1] == "The image is up to date."
+
+
+def test_looking_needs_a_login(lighter: LighterCli, registry_htpasswd: DockerRegistry) -> None:
+    name = registry_htpasswd.add(IMAGE, "cli/hidden", "1")
+    assert lighter.code("inspect", name) == DENIED
+    lighter.log_in(registry_htpasswd.host, USER, PASSWORD)
+    assert lighter.document("inspect", name)["Digest"] == IMAGE.digest
+
+
+INSPECTED = {
+    "Name": "a.example/é", "Tag": "1", "Digest": "sha256:aa", "MediaType": "application/x", "Size": 9, "RepoTags": ["1"],
+    "Architecture": "amd64", "Os": "linux", "Variant": "", "Labels": None, "Env": None, "Referrers": None, "History": [],
+    "Layers": [{"Digest": "sha256:bb", "MediaType": "application/y", "Size": 1000}], "LayersTotalSize": 1000,
+    "ManifestDigest": "sha256:aa", "Platforms": []}
+
+
+def test_documents_are_printed_as_they_are(scripted: LighterCli, script: ScriptedDaemon) -> None:
+    script.on("/lighter/v1/remote/a.example/b:1/inspect", json.dumps(INSPECTED).encode())
+    assert scripted.document("inspect", "a.example/b:1") == INSPECTED
+    assert scripted.ok("inspect", "a.example/b:1").lines == [
+        "Name:         a.example/é", "Tag:          1", "Digest:       sha256:aa", "Media type:   application/x",
+        "Platform:     linux/amd64", "Layers' size: 1kB", "Tags:         1", "", "Layers:",
+        "  DIGEST      SIZE   MEDIA TYPE", "  sha256:bb    1kB   application/y"]
+
+
+def test_a_plan_says_whether_there_is_room(scripted: LighterCli, script: ScriptedDaemon) -> None:
+    plan = {"Name": "a", "Fetch": 5000, "Reuse": 0, "DiskNeeded": 5000, "DiskFree": 4000, "Blobs": []}
+    script.on("/lighter/v1/remote/a/plan", json.dumps(plan).encode())
+    full = scripted.run("plan", "a")
+    assert (full.code, full.err) == (NO_SPACE, "lighter: not enough disk: 5kB needed, 4kB free\n")
+    assert "5kB to fetch" in full.out
+
+
+@pytest.mark.parametrize("status, code", [(400, FAILED), (401, DENIED), (403, DENIED), (404, NOT_FOUND), (503, FAILED)])
+def test_what_the_daemon_refuses(scripted: LighterCli, script: ScriptedDaemon, status: int, code: int) -> None:
+    script.on("/lighter/v1/remote/a/tags", b'{"message":"because"}', status=status)
+    refused = scripted.run("tags", "a", "--json")
+    assert (refused.code, refused.out, refused.err) == (code, "", "lighter: because\n")
+
+
 def test_a_stream_that_breaks_off(scripted: LighterCli, script: ScriptedDaemon) -> None:
     script.on("/v1.55/images/create", b'{"status":"Pulling from a","id":"1"}\r\n', None)
     broken = scripted.run("pull", "a:1")
@@ -332,3 +440,25 @@ def test_a_push_to_a_registry_of_lighterds(lighter: LighterCli, embedded: Embedd
     lighter.ok("pull", f"{target}:1")
     assert {blob.digest for blob in all_blobs(IMAGE)} <= {f"sha256:{path.name}" for path in
                                                           (daemon.data_root / "blobs" / "sha256").iterdir()}
+
+
+def complete(line: str, env: dict[str, str]) -> list[str]:
+    """What bash offers for the last word."""
+    words = [word.strip("'") for word in line.split(" ")]
+    script = (f"source {COMPLETION}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; "
+              f"_lighter lighter {words[-1]!r} {words[-2]!r}; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+    return subprocess.run(["bash", "-c", script], env=env, stdout=subprocess.PIPE, check=True).stdout.decode().split()
+
+
+def test_completion_knows_every_command_and_flag(lighter: LighterCli, app: str) -> None:
+    env = {**lighter.env, "PATH": f"{Path(lighter.command[0]).parent}:{lighter.env['PATH']}"}
+    text = lighter.ok("--help").out
+    commands = re.findall(r"^  (\w+)", text[text.index("Subcommands:"):text.index("Exit codes:")], re.MULTILINE)
+    assert len(commands) == 9
+    assert sorted(complete("lighter ''", env)) == sorted(commands)
+    assert complete("lighter -H x --json pu", env) == ["pull", "push"]
+    for command in commands:
+        flags = set(re.findall(r"--[a-z-]+", lighter.ok(command, "--help").out.split("Options:")[1].split("Examples:")[0]))
+        assert flags | {"--host", "--json"} == set(complete(f"lighter {command} --", env)), command
+    lighter.ok("pull", app)
+    assert complete("lighter rm ''", env) == [app]

@@ -7,6 +7,7 @@ import http.server
 import json
 import os
 import pty
+import re
 import select
 import socket
 import struct
@@ -62,6 +63,11 @@ class LighterCli(DockerCli):
 
     def on_terminal(self, *arguments: str, columns: int = 80, rows: int = 24) -> "Terminal":
         return Terminal([self._program, *arguments], self.env, columns, rows)
+
+
+def peak_kib(child: subprocess.Popen) -> int:
+    """The memory that it has had at most so far."""
+    return int(re.search(r"^VmHWM:\s+(\d+) kB$", Path(f"/proc/{child.pid}/status").read_text(), re.MULTILINE)[1])
 
 
 class Terminal:

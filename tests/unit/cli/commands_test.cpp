@@ -25,6 +25,7 @@ class FakeDaemon final : public DaemonClient {
     requests.push_back(request.method + " " + request.target);
     has_auth.push_back(!request.registry_auth.empty());
     if (request.body != nullptr) body = base::read_all(*request.body, 1000, "body");
+    if (is_gone) throw Failure(ExitCode::kUnreachable, "gone");
     const Reply reply = replies.empty() ? Reply{} : replies.front();
     if (!replies.empty()) replies.pop_front();
     if (reply.status != 200) throw Failure(exit_code_of_status(reply.status), refusal_text(reply.body, reply.status));
@@ -34,6 +35,7 @@ class FakeDaemon final : public DaemonClient {
   std::vector<std::string> requests;
   std::vector<bool> has_auth;
   std::string body;
+  bool is_gone = false;
 };
 
 class FakeConsole final : public Console {
@@ -193,6 +195,20 @@ TEST_F(CommandsTest, JsonIsTheDaemonsInItsOrder) {
   daemon.replies = {{200, R"({"Tags":["2"],"Name":"é"})"}};
   EXPECT_EQ(run_it(TagsOptions{"a"}, OutputFormat::kJson), ExitCode::kDone);
   EXPECT_EQ(console.out, "{\n  \"Tags\": [\n    \"2\"\n  ],\n  \"Name\": \"é\"\n}\n");
+}
+
+TEST_F(CommandsTest, JsonOnATerminalIsAscii) {
+  console.terminal = TerminalSize{};
+  daemon.replies = {{200, "{\"Name\":\"\u009b2J\"}"}, {200, "{\"status\":\"\u009b2J\"}\n"}};
+  run_it(TagsOptions{"a"}, OutputFormat::kJson);
+  run_it(transfer<PullOptions>("a"), OutputFormat::kJson);
+  EXPECT_EQ(console.out, "{\n  \"Name\": \"\\u009b2J\"\n}\n{\"status\":\"\\u009b2J\"}\n");
+}
+
+TEST_F(CommandsTest, ADaemonThatIsGoneIsNotAskedAgain) {
+  daemon.is_gone = true;
+  EXPECT_EQ(run_it(RemoveOptions{{"a", "b"}, false}), ExitCode::kUnreachable);
+  EXPECT_EQ(daemon.requests.size(), 1U);
 }
 
 TEST_F(CommandsTest, APlanWithoutRoomIsAFailureOfItsOwn) {

@@ -138,6 +138,14 @@ TEST_F(TerminalProgressTest, AMessageStandsAboveWhatStillChanges) {
   EXPECT_EQ(screen.lines(), (std::vector<std::string>{"WARNING: x", "aa: Pull complete"}));
 }
 
+TEST_F(TerminalProgressTest, WhatWasLoadedStandsBelowItsLayers) {
+  take(layer("aa", "Loading layer", 5, 9));
+  take(layer("aa", "Loading layer", 9, 9));
+  take({.stream = "Loaded image: a:1\n"});
+  EXPECT_EQ(screen.lines(),
+            (std::vector<std::string>{progress_line(layer("aa", "Loading layer", 9, 9), 60), "Loaded image: a:1"}));
+}
+
 TEST_F(TerminalProgressTest, TheBlockIsLowerThanTheTerminal) {
   size = {60, 4};
   for (const char* id : {"a", "b", "c", "d", "e"}) take(layer(id, "Waiting"));
