@@ -344,7 +344,8 @@ def test_lighter_says_what_the_daemon_says(api: Api, lighter: LighterCli, front:
     for options, query in ((("--platform", "all"), {"platform": "all"}), (("--no-tags",), {"tags": "0"}),
                            (("--referrers",), {"referrers": "1"}), (("--platform", OTHER_PLATFORM),
                                                                     {"platform": OTHER_PLATFORM})):
-        assert lighter.document("inspect", *options, f"{name}:index") == ask_well(api, f"{name}:index", "inspect", query)
+        shown = ask_well(api, f"{name}:index", "inspect", query)
+        assert lighter.document("inspect", *options, f"{name}:index") == shown
     digest = IMAGES["oci"].digest
     assert lighter.document("inspect", "--id", digest, name) == ask_well(api, name, "inspect", {"id": digest})
     front.forget_requests()
