@@ -214,6 +214,14 @@ def legacy_registry() -> Iterator[LegacyRegistry]:
 
 
 @pytest.fixture
+def other_registry() -> Iterator[LegacyRegistry]:
+    """What a registry may name."""
+    registry = LegacyRegistry()
+    yield registry
+    registry.stop()
+
+
+@pytest.fixture
 def front(registry: DockerRegistry) -> Iterator[RegistryFront]:
     """Before `registry`."""
     front = RegistryFront(registry)

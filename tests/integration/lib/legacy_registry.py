@@ -33,12 +33,12 @@ class LegacyRegistry(FaultRegistry):
         self.accepts_token = True
         self.cookie: str | None = COOKIE
         self.endpoints: str | None = None  # "host[:port][, host...]" of the images; None: this one
-        self._tags: dict[str, dict[str, str]] = {}
+        self._v1_tags: dict[str, dict[str, str]] = {}
         self._images: dict[str, dict] = {}
 
     def add_v1(self, repository: str, tags: Mapping[str, Sequence[Mapping]] | None = None) -> str:
         """Of each tag the documents of its layers, base first (schema1.make_chain); the repository's full name."""
-        known = self._tags.setdefault(repository, {})
+        known = self._v1_tags.setdefault(repository, {})
         for tag, chain in (tags or {}).items():
             self._images.update({image["id"]: dict(image) for image in chain})
             known[tag] = chain[-1]["id"]
@@ -70,7 +70,7 @@ class LegacyRegistry(FaultRegistry):
         return _error(404, "not found")
 
     def _index(self, repository: str, request: Request) -> Answer:
-        if repository not in self._tags:
+        if repository not in self._v1_tags:
             return _error(404, "Repository not found")
         headers = {"Content-Type": "application/json"}
         if request.header("X-Docker-Token") == "true":
@@ -79,7 +79,7 @@ class LegacyRegistry(FaultRegistry):
                 headers["X-Docker-Token"] = self.token
         if self.cookie:
             headers["Set-Cookie"] = f"{self.cookie}; Path=/; HttpOnly"
-        return 200, headers, json.dumps([{"id": image} for image in self._tags[repository].values()]).encode()
+        return 200, headers, json.dumps([{"id": image} for image in self._v1_tags[repository].values()]).encode()
 
     def _refuse(self, request: Request) -> Answer | None:
         if self.token and not (self.accepts_token and request.header("Authorization") == f"Token {self.token}"):
@@ -89,7 +89,7 @@ class LegacyRegistry(FaultRegistry):
         return None
 
     def _tags_of(self, repository: str, tag: str | None) -> Answer:
-        tags = self._tags.get(repository)
+        tags = self._v1_tags.get(repository)
         if tag is None or tags is None:
             return _found(tags, "Repository not found")
         return _found(tags.get(tag) if self.has_tag_paths else None, "Tag not found")

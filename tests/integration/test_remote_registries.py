@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Looking into registries that are long, locked, gone, or that lie."""
+from __future__ import annotations
+
+import json
+import re
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from image_maker import Blob, make_artifact
+from lib.api import Api, encode_auth
+from lib.daemon import Daemon
+from lib.docker_registry import PASSWORD, USER, DockerRegistry
+from lib.embedded_registry import EmbeddedRegistry
+from lib.fault_registry import FaultRegistry, Reply, make_error
+from lib.hosts_toml import write_hosts
+from lib.legacy_registry import LegacyRegistry
+from lib.process import find_free_port
+from lib.registry_http import RegistryHttp
+from lib.remote import ask, ask_in_vain, ask_well
+from lib.samples import make_platforms, make_small_image
+from lib.token_server import TokenServer
+
+LOGIN = {"username": USER, "password": PASSWORD}
+SMALL = make_small_image("remote-registries")
+
+
+# ---- lists of tags --------------------------------------------------------------------------------------------------
+
+TAGS = [f"tag-{number:04}" for number in range(1000)]
+
+
+def add_pages(registry: FaultRegistry, repository: str, base: str, size: int = 90) -> None:
+    """A list in pages, each with a Link to the next that begins with `base`."""
+    def page(begin: int) -> Reply:
+        body = json.dumps({"name": repository, "tags": TAGS[begin:begin + size]}).encode()
+        following = f"{base}/v2/{repository}/tags/list?n={size}&last={TAGS[min(begin + size, len(TAGS)) - 1]}"
+        link = {"Link": f'<{following}>; rel="next"'} if begin + size < len(TAGS) else {}
+        return Reply(status=200, body=body, headers=link)
+
+    for begin in range(0, len(TAGS), size):
+        query = rf"(\?n=\d+)?" if begin == 0 else rf"\?n={size}&last={TAGS[begin - 1]}"
+        registry.on("GET", rf"/{repository}/tags/list{query}", page(begin))
+
+
+@pytest.mark.parametrize("kind", ["relative", "absolute"])
+def test_a_thousand_tags_over_many_pages(api: Api, fault_registry: FaultRegistry, kind: str) -> None:
+    add_pages(fault_registry, "many/tags", f"http://{fault_registry.host}" if kind == "absolute" else "")
+    name = f"{fault_registry.host}/many/tags"
+    assert ask_well(api, name, "tags") == {"Name": name, "Tags": TAGS}
+    assert len(fault_registry.requests) == 12
+    fault_registry.add(SMALL, "many/tags", TAGS[-1])
+    assert ask_well(api, f"{name}:{TAGS[-1]}", "inspect")["RepoTags"] == TAGS
+
+
+def test_our_own_registry_lists_in_pages(api: Api, embedded: EmbeddedRegistry, http: RegistryHttp) -> None:
+    tags = [*TAGS, "more"]
+    http.push("many/tags", SMALL, tags[0])
+    for tag in tags[1:]:
+        http.put_manifest("many/tags", tag, SMALL.manifest).expect(201)
+    assert ask_well(api, f"{embedded.host}/many/tags", "tags")["Tags"] == sorted(tags)
+
+
+def test_tags_in_the_order_of_the_registry(api: Api, fault_registry: FaultRegistry) -> None:
+    tags = ["z", "latest", "A", "10", "9"]
+    fault_registry.on("GET", r"tags/list(\?.*)?", Reply(status=200, body=json.dumps({"tags": tags}).encode()))
+    assert ask_well(api, f"{fault_registry.host}/order", "tags")["Tags"] == tags
+
+
+def test_a_link_to_another_host_is_not_followed(api: Api, fault_registry: FaultRegistry,
+                                                other_registry: LegacyRegistry) -> None:
+    other_registry.has_v2 = True
+    fault_registry.on("GET", r"tags/list(\?.*)?", Reply(status=200, body=b'{"tags":["a"]}', headers={
+        "Link": f'<http://{other_registry.host}/v2/x/tags/list?last=a>; rel="next"'}))
+    status, text = ask_in_vain(api, f"{fault_registry.host}/x", "tags")
+    assert (status, "another host" in text) == (403, True)
+    assert other_registry.requests == []
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'"x"', b'{"tags": ["a"', b"<html>"])
+def test_a_list_that_is_none(api: Api, fault_registry: FaultRegistry, body: bytes) -> None:
+    fault_registry.on("GET", r"tags/list(\?.*)?", Reply(status=200, body=body))
+    fault_registry.on("GET", "/v2/", Reply(headers={"Docker-Distribution-API-Version": "registry/2.0"}))
+    assert ask(api, f"{fault_registry.host}/x", "tags").status in (400, 500)
+    assert not [request for request in fault_registry.requests if request.path.startswith("/v1/")]
+
+
+# ---- names ----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("form", ["{host}/team/app:1", "http://{host}/team/app:1", "https://{host}/team/app:1",
+                                  "http:/{host}/team/app:1", "localhost:{port}/team/app:1",
+                                  "http://localhost:{port}/team/app:1"])
+def test_forms_of_names(api: Api, fault_registry: FaultRegistry, form: str) -> None:
+    fault_registry.add(SMALL, "team/app", "1")
+    host = fault_registry.host
+    name = form.format(host=host, port=host.rpartition(":")[2])
+    shown = ask_well(api, name, "inspect")
+    assert shown["Digest"] == SMALL.digest
+    assert shown["Name"] == re.sub("^https?://?", "", name).removesuffix(":1")
+    quoted = name.replace("/", "%2F").replace(":", "%3A")
+    assert api.get(f"/lighter/v1/remote/{quoted}/inspect").json() == shown
+
+
+@pytest.mark.parametrize("name", ["http://registry.example.com/x:1", "http://8.8.8.8:5000/x:1"])
+def test_plain_http_is_for_insecure_registries(api: Api, name: str) -> None:
+    for what in ("tags", "inspect", "plan"):
+        assert ask_in_vain(api, name, what)[0] == 400
+
+
+@pytest.mark.parametrize("name", ["http://127.0.0.1:5000", "https://127.0.0.1:5000/", "https:///x", "ftp://x/y:1",
+                                  "http://user:pass@127.0.0.1:5000/x:1", "http://127.0.0.1:5000/x?a=b",
+                                  "http://127.0.0.1:5000/X:1"])
+def test_urls_that_name_no_image(api: Api, name: str) -> None:
+    assert ask_in_vain(api, name, "inspect")[0] in (400, 404)
+
+
+@pytest.mark.parametrize("host", ["", "docker.io/", "index.docker.io/", "www.docker.io/", "registry-1.docker.io/",
+                                  "https://registry-1.docker.io/", "https://docker.io/",
+                                  "https://index.docker.io:443/"])
+@pytest.mark.parametrize("path", ["app", "library/app"])
+def test_hub_has_many_names(make_daemon: Callable[..., Daemon], fault_registry: FaultRegistry, folder: Path, host: str,
+                            path: str) -> None:
+    """What stands in for it is told whose images these are."""
+    fault_registry.add(SMALL, "library/app", "1")
+    certs = write_hosts(folder / "certs.d", "docker.io", f"http://{fault_registry.host}")
+    daemon = make_daemon(arguments=("--certs-dir", str(certs))).start()
+    assert ask_well(daemon.api, f"{host}{path}:1", "inspect")["Name"] == "docker.io/library/app"
+    daemon.stop()
+
+
+# ---- what is not there ----------------------------------------------------------------------------------------------
+
+def test_a_registry_that_is_not_there(api: Api) -> None:
+    host = f"127.0.0.1:{find_free_port()}"
+    for what in ("tags", "inspect"):
+        status, text = ask_in_vain(api, f"{host}/x:1", what)
+        assert status == 503
+        assert text.startswith(f'the registry "https://{host}" could not be reached')
+
+
+def test_a_repository_that_is_not_there(api: Api, registry: DockerRegistry) -> None:
+    name = f"{registry.host}/no/such"
+    expected = (404, f"the repository {name} was not found")
+    assert ask_in_vain(api, name, "tags") == expected
+    assert ask_in_vain(api, name, "inspect") == expected
+    assert ask_in_vain(api, f"{name}:1", "inspect") == expected
+
+
+def test_what_is_not_in_a_repository(api: Api, fault_registry: FaultRegistry) -> None:
+    name = fault_registry.add(SMALL, "team/app", "1").rpartition(":")[0]
+    digest = make_small_image("nowhere").digest
+    assert ask_in_vain(api, f"{name}:2", "inspect") == (404, f"the tag 2 has not been set on repository {name}")
+    assert ask_in_vain(api, name, "inspect", {"tags": "0"}) == (
+        404, f"the default tag latest has not been set on repository {name}")
+    for query, reference in (({}, f"@{digest}"), ({"id": digest}, "")):
+        assert ask_in_vain(api, name + reference, "inspect", query) == (
+            404, f"the image {digest} in repository {name} was not found and may have been deleted")
+    fault_registry.on("GET", f"blobs/{SMALL.config.digest}", Reply(status=404, body=make_error("BLOB_UNKNOWN", "x")))
+    assert ask_in_vain(api, f"{name}:1", "inspect") == (
+        404, f"blob {SMALL.config.digest} was not found in repository {name}")
+
+
+def test_an_entry_of_an_index_that_is_not_there(api: Api, fault_registry: FaultRegistry) -> None:
+    index = make_platforms("broken")
+    child = index.image_for("linux/arm64/v8")
+    name = fault_registry.add(index, "team/app", "1").rpartition(":")[0]
+    fault_registry.on("GET", f"(manifests|blobs)/{child.digest}", Reply(status=404, body=b"{}"))
+    assert ask_in_vain(api, f"{name}:1", "inspect", {"platform": "linux/arm64"}) == (
+        404, f"the image {child.digest} in repository {name} was not found and may have been deleted")
+
+
+# ---- connections that break -----------------------------------------------------------------------------------------
+
+@pytest.fixture
+def dropping_host() -> Iterator[str]:
+    """Takes connections and closes them when something comes."""
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(1)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield "127.0.0.1:%d" % server.server_address[1]
+        server.shutdown()
+
+
+def test_a_registry_that_drops_every_connection(api: Api, daemon: Daemon, dropping_host: str) -> None:
+    for what in ("tags", "inspect", "plan"):
+        status, text = ask_in_vain(api, f"{dropping_host}/x:1", what)
+        assert status in (500, 503) and dropping_host in text
+    assert daemon.answers()
+
+
+@pytest.mark.parametrize("path", ["manifests/1", "tags/list.*", "blobs/.*"])
+def test_an_answer_that_breaks_off_every_time(api: Api, fault_registry: FaultRegistry, path: str) -> None:
+    name = fault_registry.add(SMALL, "team/app", "1")
+    fault_registry.on("GET", path, Reply(cut_after=20))
+    status, _ = ask_in_vain(api, name, "inspect")
+    assert status in (500, 503)
+    assert len(fault_registry.requests) < 50
+
+
+@pytest.mark.parametrize("path", ["manifests/1", "tags/list.*", "blobs/.*"])
+def test_a_registry_that_is_busy_once(api: Api, fault_registry: FaultRegistry, path: str) -> None:
+    name = fault_registry.add(SMALL, "team/app", "1")
+    fault_registry.on("GET", path, Reply(status=503, headers={"Retry-After": "0"}, body=b"busy"), times=1)
+    assert ask_well(api, name, "inspect")["Digest"] == SMALL.digest
+
+
+# ---- who may look ---------------------------------------------------------------------------------------------------
+
+def challenge(registry: FaultRegistry, value: str | None) -> None:
+    """Everything is refused with it."""
+    headers = {"WWW-Authenticate": value} if value else {}
+    registry.on("GET|HEAD", "/v2/.*", Reply(status=401, headers=headers, body=make_error("UNAUTHORIZED", "log in")))
+
+
+def test_a_registry_that_wants_a_password(api: Api, registry_htpasswd: DockerRegistry) -> None:
+    name = registry_htpasswd.add(SMALL, "remote/private", "1")
+    assert ask_in_vain(api, name, "inspect")[0] in (401, 403)
+    assert ask_in_vain(api, name, "inspect", auth={**LOGIN, "password": "wrong"})[0] in (401, 403)
+    assert ask_well(api, name, "inspect", auth=LOGIN)["Digest"] == SMALL.digest
+    assert ask_well(api, name, "tags", auth=LOGIN)["Tags"] == ["1"]
+    assert ask_well(api, name, "plan", auth=LOGIN)["Digest"] == SMALL.digest
+
+
+def test_a_registry_that_wants_a_token(api: Api, registry_token: DockerRegistry, token_server: TokenServer) -> None:
+    public = registry_token.add(SMALL, "public/remote", "1")
+    private = registry_token.add(SMALL, "private/remote", "1")
+    token_server.requests.clear()
+    assert ask_well(api, public, "inspect")["Digest"] == SMALL.digest
+    assert len(token_server.requests) == 1, "one token is good for all of it"
+    assert ask_well(api, private, "inspect", auth=LOGIN)["RepoTags"] == ["1"]
+    status, text = ask_in_vain(api, private, "inspect")
+    assert status in (401, 403, 404)
+    status, text = ask_in_vain(api, private, "inspect", auth={**LOGIN, "password": "wrong"})
+    assert (status, "permission denied to access realm" in text) == (401, True)
+    assert "wrong" not in text
+
+
+@pytest.mark.parametrize("status, expected, words", [(401, 401, "permission denied to access realm"),
+                                                     (403, 403, "permission denied to access realm"),
+                                                     (404, 503, "defined realm cannot be found")])
+def test_a_realm_that_refuses(api: Api, fault_registry: FaultRegistry, other_registry: LegacyRegistry, status: int,
+                              expected: int, words: str) -> None:
+    other_registry.on("GET|POST", r"/token.*", Reply(status=status, body=b'{"details": "not for you"}'))
+    challenge(fault_registry, f'Bearer realm="http://{other_registry.host}/token",service="x"')
+    for what in ("tags", "inspect"):
+        got, text = ask_in_vain(api, f"{fault_registry.host}/team/app:1", what)
+        assert (got, words in text) == (expected, True), text
+        assert other_registry.host in text
+    assert [path for path in other_registry.paths() if path != "/token"] == []
+
+
+@pytest.mark.parametrize("value", ['Bearer service="x"', 'Bearer realm=""'])
+def test_a_challenge_without_a_realm(api: Api, fault_registry: FaultRegistry, value: str) -> None:
+    challenge(fault_registry, value)
+    status, text = ask_in_vain(api, f"{fault_registry.host}/team/app:1", "inspect")
+    assert (status, "realm" in text) == (503, True), text
+
+
+def test_parameters_of_the_challenge_go_to_the_realm(api: Api, fault_registry: FaultRegistry,
+                                                     other_registry: LegacyRegistry) -> None:
+    fault_registry.add(SMALL, "team/app", "1")
+    other_registry.on("GET", r"/token.*", Reply(status=200, body=b'{"token": "good"}'))
+    challenge(fault_registry, f'Bearer realm="http://{other_registry.host}/token?a=b",service="s",'
+                              'scope="repository:team/app:pull"')
+    ask(api, f"{fault_registry.host}/team/app:1", "inspect")
+    first = other_registry.requests[0].path
+    assert first.startswith("/token?a=b&")
+    assert "service=s" in first and re.search("scope=repository(:|%3A)team(/|%2F)app(:|%3A)pull", first)
+    assert {request.header("Authorization") for request in fault_registry.requests} == {None, "Bearer good"}
+
+
+# ---- registries that lie --------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("path", ["/distribution/{}/json", "/lighter/v1/remote/{}/inspect"])
+def test_other_bytes_than_the_digest_says(api: Api, fault_registry: FaultRegistry, path: str) -> None:
+    other = make_small_image("another")
+    name = fault_registry.add(SMALL, "team/app", "1").rpartition(":")[0]
+    text = f"manifest verification failed for digest {SMALL.digest}"
+    fault_registry.on("GET", f"manifests/{SMALL.digest}", Reply(body=other.manifest.read()))
+    answer = api.get(path.format(f"{name}@{SMALL.digest}"))
+    assert (answer.status, text in answer.message) == (500, True)
+    # By tag it is the header that lies.
+    fault_registry.on("GET|HEAD", "manifests/1", Reply(body=other.manifest.read()))
+    answer = api.get(path.format(f"{name}:1"))
+    assert (answer.status, text in answer.message) == (500, True)
+
+
+@pytest.mark.parametrize("path", ["/distribution/{}/json", "/lighter/v1/remote/{}/inspect"])
+def test_another_config_than_the_digest_says(api: Api, fault_registry: FaultRegistry, path: str) -> None:
+    name = fault_registry.add(SMALL, "team/app", "1")
+    body = SMALL.config.read().replace(b"amd64", b"arm64")
+    fault_registry.on("GET", f"blobs/{SMALL.config.digest}", Reply(body=body))
+    answer = api.get(path.format(name))
+    assert (answer.status, f"verification failed for digest {SMALL.config.digest}" in answer.message) == (500, True)
+
+
+# ---- Docker's own path ----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("mirror_has_it", [True, False])
+def test_distribution_asks_the_mirror_first(make_daemon: Callable[..., Daemon], registry: DockerRegistry,
+                                            fault_registry: FaultRegistry, folder: Path, mirror_has_it: bool) -> None:
+    name = registry.add(SMALL, "remote/mirrored", "1")
+    if mirror_has_it:
+        fault_registry.add(SMALL, "remote/mirrored", "1")
+    certs = write_hosts(folder / "certs.d", registry.host, registry.url, fault_registry.host)
+    daemon = make_daemon(arguments=("--certs-dir", str(certs))).start()
+    auth = {"X-Registry-Auth": encode_auth({**LOGIN, "serveraddress": registry.host})}
+    answer = daemon.api.get(f"/distribution/{name}/json", headers=auth).json()
+    assert answer["Descriptor"]["digest"] == SMALL.digest
+    assert answer["Platforms"][0]["os"] == "linux"
+    assert fault_registry.requests
+    assert not any(request.header("Authorization") for request in fault_registry.requests)
+    daemon.stop()
+
+
+def test_distribution_with_a_mirror_that_is_not_there(make_daemon: Callable[..., Daemon], registry: DockerRegistry,
+                                                      folder: Path) -> None:
+    name = registry.add(SMALL, "remote/mirrored", "2")
+    certs = write_hosts(folder / "certs.d", registry.host, registry.url, f"127.0.0.1:{find_free_port()}")
+    daemon = make_daemon(arguments=("--certs-dir", str(certs))).start()
+    assert daemon.api.get(f"/distribution/{name}/json").json()["Descriptor"]["digest"] == SMALL.digest
+    daemon.stop()
+
+
+def test_distribution_corrects_size_and_media_type(api: Api, fault_registry: FaultRegistry) -> None:
+    """They are those of the bytes, whatever the head says."""
+    name = fault_registry.add(SMALL, "team/app", "1")
+    fault_registry.on("GET|HEAD", "manifests/.*", Reply(headers={"Content-Type": "application/json"}))
+    assert api.get(f"/distribution/{name}/json").json()["Descriptor"] == {
+        "mediaType": SMALL.manifest.media_type, "digest": SMALL.digest, "size": SMALL.manifest.size}
+
+
+@pytest.mark.parametrize("image_id", [SMALL.digest, SMALL.digest[7:]])
+def test_distribution_of_an_id(api: Api, image_id: str) -> None:
+    answer = api.get(f"/distribution/{image_id}/json")
+    assert (answer.status, answer.message) == (500, "no manifest found for full image ID")
+
+
+def test_distribution_of_an_artifact(api: Api, registry: DockerRegistry) -> None:
+    artifact = make_artifact("application/x.sbom", [Blob.of(b"{}", "application/json")])
+    name = registry.add(artifact, "remote/artifact-of-docker", "1")
+    answer = api.get(f"/distribution/{name}/json").json()
+    assert answer["Descriptor"]["digest"] == artifact.digest
+    assert not answer["Platforms"]
