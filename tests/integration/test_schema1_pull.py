@@ -161,6 +161,26 @@ def test_saved_and_loaded_it_is_the_same(api: Api, cli: DockerCli, served: str, 
     assert inspect(api, served)["Id"] == before
 
 
+def test_its_plan_is_what_is_fetched(api: Api, daemon: Daemon, fault_registry: FaultRegistry, served: str) -> None:
+    def plan() -> dict:
+        answer = api.get(f"/lighter/v1/remote/{served}/plan")
+        assert answer.status == 200, answer.body
+        return answer.json()
+
+    before = plan()
+    assert list_files(daemon.data_root) == {}
+    assert [(blob["Kind"], blob["Digest"], blob["Size"]) for blob in before["Blobs"]] == [
+        ("manifest", IMAGE.digest, IMAGE.manifest.size),
+        *(("layer", layer.digest, layer.blob.size) for layer in (BASE, TOP))]
+    assert before["Fetch"] == IMAGE.manifest.size + BASE.blob.size + TOP.blob.size and not before["UpToDate"]
+    fault_registry.requests.clear()
+    api.pull_well(served)
+    fetched = [request.path.rpartition("/")[2] for request in fault_registry.requests if request.method == "GET"]
+    assert sorted(fetched) == sorted(blob["Digest"] for blob in before["Blobs"])
+    after = plan()
+    assert after["UpToDate"] and after["Reuse"] == BASE.blob.size + TOP.blob.size
+
+
 def test_layers_of_any_kind(api: Api, daemon: Daemon, fault_registry: FaultRegistry) -> None:
     tar = make_tar({"a": "b"})
     name = fault_registry.add(make_schema1((layer_from_tar(tar, "none"), BASE)), "team/app", "1")
