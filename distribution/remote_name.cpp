@@ -38,8 +38,9 @@ void require_insecure(const std::string& authority, const RegistryOptions& optio
 
 std::string parse_authority(const std::string& authority, Scheme scheme, const RegistryOptions& options) {
   if (scheme == Scheme::kHttps) return without_port(authority, ":443");
-  require_insecure(authority, options);
-  return without_port(authority, ":80");
+  std::string host = without_port(authority, ":80");
+  require_insecure(host, options);
+  return host;
 }
 
 oci::Reference reference_behind(const std::string& rest, Scheme scheme, const RegistryOptions& options) {

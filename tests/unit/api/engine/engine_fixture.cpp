@@ -49,6 +49,7 @@ EngineTest::EngineTest()
             .puller = puller_,
             .pusher = pusher_,
             .remote = remote_,
+            .planner = planner_,
             .logins = logins_,
             .searches = searches_,
             .http = http_client(),

@@ -52,6 +52,7 @@ class EngineTest : public ::testing::Test {
   distribution::Puller puller_{services_};
   distribution::Pusher pusher_{services_};
   distribution::RemoteInspector remote_{services_};
+  distribution::PullPlanner planner_{services_};
   distribution::LoginChecker logins_{services_};
   distribution::SearchClient searches_{services_, "http://127.0.0.1:1/v1/"};
   distribution::RemoteFileOptions remote_files_;
