@@ -11,6 +11,7 @@
 #include "base/file.hpp"
 #include "base/json.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/image_name.hpp"
 #include "oci/reference.hpp"
 
 namespace lighterd::cli {
@@ -134,7 +135,10 @@ Json read_document(const fs::path& file) {
 // Nothing for a name that is none: the daemon says what is wrong with it.
 std::optional<oci::RepositoryName> find_repository(std::string_view name) {
   try {
-    return oci::parse_reference(without_scheme(name)).repository();
+    const auto repository = oci::parse_reference(without_scheme(name)).repository();
+    // Of a URL the first part is a host even if it reads as a part of a path on Hub, whose credentials are not for it.
+    const bool has_other_host = is_url(name) && !without_scheme(name).starts_with(repository.domain());
+    return has_other_host && repository.domain() == kHub ? std::nullopt : std::optional(repository);
   } catch (const base::Error&) {
     return std::nullopt;
   }

@@ -5,6 +5,7 @@
 #include "base/encoding.hpp"
 #include "cli/commands.hpp"
 #include "cli/format.hpp"
+#include "cli/image_name.hpp"
 #include "cli/inspect_view.hpp"
 #include "cli/plan_view.hpp"
 #include "cli/record_stream.hpp"
@@ -14,7 +15,7 @@ namespace lighterd::cli {
 namespace {
 
 Target remote_target(const std::string& name, const std::string& question) {
-  if (name.empty()) throw Failure(ExitCode::kUsage, "the name is empty");
+  if (!is_url(name)) parse_image_name(name);
   return Target("/lighter/v1/remote/" + encode_name(name) + "/" + question);
 }
 

@@ -2,11 +2,12 @@
 #include "cli/target.hpp"
 
 #include "base/encoding.hpp"
+#include "cli/image_name.hpp"
 
 namespace lighterd::cli {
 
 std::string encode_name(std::string_view name) {
-  if (name.find("://") != std::string_view::npos) return base::percent_encode(name);
+  if (is_url(name)) return base::percent_encode(name);
   std::string out;
   for (const char c : name) out += c == '/' || c == ':' || c == '@' ? std::string(1, c) : base::percent_encode({&c, 1});
   return out;

@@ -3,22 +3,14 @@
 #include <optional>
 
 #include "cli/commands.hpp"
+#include "cli/image_name.hpp"
 #include "cli/record_stream.hpp"
 #include "cli/target.hpp"
-#include "oci/reference.hpp"
 
 namespace lighterd::cli {
 namespace {
 
 constexpr const char* kDefaultTag = "latest";
-
-oci::Reference parse_name(const std::string& name) {
-  try {
-    return oci::parse_reference(name);
-  } catch (const base::Error& error) {
-    throw Failure(ExitCode::kUsage, "\"" + name + "\": " + error.text());
-  }
-}
 
 // What the daemon takes as `tag`: a tag or a digest; with neither, the default tag or, for all tags, nothing.
 std::string version_of(const oci::Reference& reference, const TransferOptions& options) {
@@ -56,7 +48,7 @@ std::string full_name(const oci::Reference& reference, const TransferOptions& op
 
 // All tags of one platform are Docker's to pull: our own path takes one tag.
 ExitCode run(const PullOptions& options, Context& context) {
-  const oci::Reference reference = parse_name(options.name);
+  const oci::Reference reference = parse_image_name(options.name);
   const std::string version = version_of(reference, options);
   check_all_tags(options, 1);
   const bool is_ours = !options.platforms.empty() && !options.all_tags;
@@ -68,7 +60,7 @@ ExitCode run(const PullOptions& options, Context& context) {
 }
 
 ExitCode run(const PushOptions& options, Context& context) {
-  const oci::Reference reference = parse_name(options.name);
+  const oci::Reference reference = parse_image_name(options.name);
   if (reference.digest()) throw Failure(ExitCode::kUsage, "a digest cannot be pushed: name a tag");
   const std::string version = version_of(reference, options);
   const bool is_ours = !options.platforms.empty();

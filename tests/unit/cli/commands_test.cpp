@@ -119,6 +119,7 @@ TEST_F(CommandsTest, WhatContradictsItselfIsNotAsked) {
                                          transfer<PushOptions>("a:1", {}, true),
                                          transfer<PullOptions>("UPPER"),
                                          InspectOptions{},
+                                         TagsOptions{"a b"},
                                          RemoveOptions{.names = {""}},
                                          SaveOptions{.names = {"a"}, .platforms = {"///"}},
                                          ImagesOptions{.filters = {"dangling"}},

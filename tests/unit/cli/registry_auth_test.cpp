@@ -74,6 +74,8 @@ TEST_F(RegistryAuthTest, TheLongestKeyCounts) {
 TEST_F(RegistryAuthTest, KeysMayBeUrlsAndNamesToo) {
   EXPECT_EQ(user_for("a.example/x", {"https://A.example/v2/"}), "user of https://A.example/v2/");
   EXPECT_EQ(user_for("https://a.example/x:1", {"a.example"}), "user of a.example");
+  EXPECT_EQ(user_for("https://docker.io/team/x", {"docker.io"}), "user of docker.io");
+  EXPECT_EQ(user_for("https://host/team/x", {"docker.io"}), "");
 }
 
 TEST_F(RegistryAuthTest, AnIdentityTokenGoesAlone) {
