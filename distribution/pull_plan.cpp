@@ -56,8 +56,12 @@ class Planning {
   void add_schema1(const oci::Schema1Manifest& manifest) {
     blobs_.push_back(
         {.kind = Kind::kManifest, .descriptor = selection_.target(), .fetch_bytes = selection_.target().size_bytes});
-    for (const oci::Descriptor& layer : list_schema1_layers(services_, client_, manifest, stop_))
-      add(Kind::kLayer, layer);
+    try {
+      for (const oci::Descriptor& layer : list_schema1_layers(services_, client_, manifest, stop_))
+        add(Kind::kLayer, layer);
+    } catch (const Error&) {
+      rethrow_for_pull(request_.reference);
+    }
   }
 
   // As a pull does it: one that the registry has not got is left out.
