@@ -18,6 +18,7 @@ from lib.lighter_cli import LighterCli
 from lib.registry_front import RegistryFront
 from lib.remote import ask_in_vain, ask_well
 from lib.samples import HOST_PLATFORM, OTHER_PLATFORM, make_platforms, make_small_image, random_bytes
+from lib.schema1 import EMPTY_LAYER, make_schema1
 from lib.store import list_files, list_known_blobs, list_partials
 from lib.wait import wait_until
 
@@ -154,6 +155,20 @@ def test_without_a_tag_it_is_latest_as_of_a_pull(api: Api, registry: DockerRegis
     name = front.name_of(registry.add(image, "plan/default", "latest")).removesuffix(":latest")
     planned = pull_as_planned(api, front, name)
     assert (planned["Tag"], planned["Digest"]) == ("latest", image.digest)
+
+
+@pytest.mark.parametrize("signatures", [0, 1])
+def test_schema_1(api: Api, fault_registry: FaultRegistry, signatures: int) -> None:
+    image = make_schema1([LAYERS[0], None, LAYERS[1], None], signatures=signatures)
+    name = fault_registry.add(image, "plan/schema1", "1")
+    planned = pull_as_planned(api, fault_registry, name)
+    assert planned["Digest"] == image.digest
+    fetched = {blob["Digest"]: blob["Fetch"] for blob in planned["Blobs"] if blob["Kind"] == "layer" and blob["Fetch"]}
+    assert fetched == {layer.digest: layer.blob.size for layer in LAYERS[:2]}
+    assert EMPTY_LAYER.digest not in fetched
+    fault_registry.forget_requests()
+    again = plan(api, name)
+    assert [blob for blob in again["Blobs"] if blob["Kind"] == "layer" and blob["Fetch"]] == []
 
 
 def test_lighter_says_the_same(lighter: LighterCli, api: Api, registry: DockerRegistry, front: RegistryFront) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
 
 from image_maker import make_layer
 from lib.api import Api
+from lib.daemon import Daemon
 from lib.fault_registry import FaultRegistry, Reply
 from lib.remote import ask, ask_well
 from lib.samples import random_bytes
@@ -16,6 +18,10 @@ from lib.schema1 import (SIGNED, UNSIGNED, Schema1Image, encode, image_id, make_
                          with_signatures)
 
 LAYERS = [make_layer({f"file{number}": random_bytes(f"old-{number}", 3000)}) for number in range(3)]
+# Docker's words, of whatever is named.
+NO_LEGACY = (r"Docker Image Format v1 and Docker Image manifest version 2, schema 1 support has been removed\. Suggest"
+             r" the author of \S+/team/app\S* to upgrade the image to the OCI Format or Docker Image manifest v2, schema"
+             r" 2\. More information at https://docs\.docker\.com/go/deprecated-image-specs/")
 
 
 def describe(api: Api, name: str) -> tuple[dict, dict]:
@@ -128,6 +134,20 @@ def test_schema_1_signatures_that_are_none(api: Api, fault_registry: FaultRegist
         assert answer.status in (400, 500), answer.body
     assert api.pull(name).status in (400, 500)
     assert api.get("/images/json").json() == []
+
+
+@pytest.mark.parametrize("signatures", [0, 1])
+def test_schema_1_may_be_refused(make_daemon: Callable[..., Daemon], fault_registry: FaultRegistry,
+                                 signatures: int) -> None:
+    daemon = make_daemon(arguments=("--no-legacy",)).start()
+    image = make_schema1(LAYERS, signatures=signatures)
+    name = fault_registry.add(image, "team/app", "1")
+    for reference in (name, f"{name.rpartition(':')[0]}@{image.digest}"):
+        for answer in (daemon.api.get(f"/distribution/{reference}/json"), ask(daemon.api, reference, "inspect"),
+                       ask(daemon.api, reference, "plan"), daemon.api.pull(reference)):
+            assert answer.status == 400, answer.body
+            assert re.fullmatch(NO_LEGACY, answer.message), answer.message
+    daemon.stop()
 
 
 @pytest.mark.parametrize("path", ["/distribution/{}/json", "/lighter/v1/remote/{}/inspect"])
