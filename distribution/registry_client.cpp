@@ -518,6 +518,7 @@ std::vector<std::string> RegistryClient::list_tags(std::stop_token stop) {
   return repository_->session().try_endpoints(
       [&](Endpoint& endpoint) {
         std::vector<std::string> tags;
+        std::set<std::size_t> read;  // hashes of the pages' URLs
         Call call = repository_->call("GET", "tags/list");
         call.query = "n=1000";
         call.max_body_bytes = kMaxTagPageBytes;
@@ -533,7 +534,9 @@ std::vector<std::string> RegistryClient::list_tags(std::stop_token stop) {
             throw Error(ErrorCode::kPermissionDenied,
                         "refusing tag list on another host: " + redact_url(next.to_string()));
           }
-          if (call.at && next.to_string() == call.at->to_string()) return tags;
+          // A list that leads in a circle has been read.
+          read.insert(std::hash<std::string>()(answer.url.to_string()));
+          if (read.contains(std::hash<std::string>()(next.to_string()))) return tags;
           call.at = next;
         }
         throw Error(ErrorCode::kInvalidArgument, "more than " + std::to_string(kMaxTagPages) + " pages of tags");

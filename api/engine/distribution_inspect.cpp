@@ -26,7 +26,8 @@ void distribution_inspect(EngineCall& call) {
   call.subject = call.name();
   const oci::Reference reference = parse_remote_reference(call.name());
   const auto image = call.services.remote.inspect(reference, make_operation_context(call), call.request.stop);
-  nlohmann::ordered_json platforms = nullptr;
+  // Null, as dockerd has it for what it does not look into, is more than docker-py's has_platform() can bear.
+  nlohmann::ordered_json platforms = nlohmann::ordered_json::array();
   for (const oci::Platform& platform : image.platforms) platforms.push_back(platform_json(platform));
   const nlohmann::ordered_json body = {{"Descriptor",
                                         {{"mediaType", image.descriptor.media_type},

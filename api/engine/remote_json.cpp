@@ -55,9 +55,10 @@ Ordered history_json(const std::vector<oci::HistoryEntry>& history) {
   return array;
 }
 
-Ordered env_of(const Ordered& runtime) {
-  const auto env = runtime.find("Env");
-  return env != runtime.end() && env->is_array() ? *env : Ordered(nullptr);
+// As the config has it; null if it has none of that kind.
+Ordered member_of(const Ordered& runtime, const char* name, Ordered::value_t kind) {
+  const auto member = runtime.find(name);
+  return member != runtime.end() && member->type() == kind ? *member : Ordered(nullptr);
 }
 
 // The members from Created to ConfigDigest.
@@ -67,13 +68,13 @@ void add_image(Ordered& object, const RemoteManifest& image) {
   if (config.created) object["Created"] = base::format_rfc3339(*config.created);
   object["DockerVersion"] = config.docker_version;
   object["Author"] = config.author;
-  object["Labels"] = config.labels.empty() ? Ordered(nullptr) : Ordered(config.labels);
+  object["Labels"] = member_of(runtime, "Labels", Ordered::value_t::object);
   object["Architecture"] = config.platform.architecture;
   object["Os"] = config.platform.os;
   object["Variant"] = config.platform.variant;
   object["Layers"] = layers_json(image.layers);
   object["LayersTotalSize"] = total_bytes(image.layers);
-  object["Env"] = env_of(runtime);
+  object["Env"] = member_of(runtime, "Env", Ordered::value_t::array);
   object["Config"] = runtime;
   object["History"] = history_json(config.history);
   object["ManifestDigest"] = image.manifest ? Ordered(image.manifest->digest.to_string()) : Ordered(nullptr);

@@ -63,6 +63,7 @@ IMAGES: dict[str, Artifact] = {
     "no-created": make_with(created=None),
     "no-config": make_with(config=None),
     "no-labels": make_with(config={"Cmd": ["/x"]}),
+    "empty-labels": make_with(config={"Labels": {}, "Env": []}),
     "odd-labels": make_with("oci", config={"Labels": {"b": "", "a": "\u00e9 <&> \"", "": "x"}, "Env": ["A=\u00fc"]}),
     "variant": make_with("oci", variant="v2"),
     "repeated-layers": make_image([LAYERS[0], LAYERS[1], LAYERS[0]], HOST_PLATFORM, labels={"x": "y"}),

@@ -71,6 +71,16 @@ def test_tags_in_the_order_of_the_registry(api: Api, fault_registry: FaultRegist
     assert ask_well(api, f"{fault_registry.host}/order", "tags")["Tags"] == tags
 
 
+def test_a_link_in_a_circle_ends(api: Api, fault_registry: FaultRegistry) -> None:
+    for here, there in (("", "b"), ("&last=b", "c"), ("&last=c", "b")):
+        fault_registry.on("GET", rf"tags/list(\?n=\d+)?{here}", Reply(
+            status=200, body=json.dumps({"tags": [f"tag{here[-1:]}"]}).encode(),
+            headers={"Link": f'</v2/circle/tags/list?n=1000&last={there}>; rel="next"'}))
+    answer = ask(api, f"{fault_registry.host}/circle", "tags")
+    assert len(fault_registry.requests) < 20, "it goes round"
+    assert answer.status >= 400 or len(set(answer.json()["Tags"])) == len(answer.json()["Tags"])
+
+
 def test_a_link_to_another_host_is_not_followed(api: Api, fault_registry: FaultRegistry,
                                                 other_registry: LegacyRegistry) -> None:
     other_registry.has_v2 = True
