@@ -17,8 +17,9 @@ using base::Error;
 using base::ErrorCode;
 
 constexpr const char* kDefaultTag = "latest";
-// Of a description of all platforms: each takes two requests.
+// Of a description of all platforms: each takes two requests, and all their configs are held at once.
 constexpr std::size_t kMaxDescribed = 64;
+constexpr std::int64_t kMaxDescribedBytes = std::int64_t{8} * 1024 * 1024;
 
 std::vector<oci::Platform> platforms_of(RegistryClient& client, const RemoteDocument& document,
                                         const std::stop_token& stop) {
@@ -80,12 +81,14 @@ class Description {
     try {
       result_.tags = repository_.list_tags();
     } catch (const RegistryError& error) {
-      if (is_unnamed()) throw;
+      if (is_unnamed() || !is_forbidden(error.status())) throw;
     } catch (const RemoteError& error) {
       if (is_unnamed() || error.missing() != Missing::kRepository) throw;
       no_repository_ = std::current_exception();
     }
   }
+
+  static bool is_forbidden(int status) { return status == 401 || status == 403 || status == 405 || status == 501; }
 
   bool is_unnamed() const { return request_.id.empty() && request_.name.is_name_only(); }
 
@@ -127,7 +130,7 @@ class Description {
     for (int depth = 1; depth <= oci::kMaxIndexDepth; ++depth) {
       const oci::Descriptor* entry = find_entry(index, wanted);
       if (entry == nullptr) throw_missing(index, wanted);
-      RemoteDocument document = repository_.get_document(entry->digest);
+      RemoteDocument document = repository_.get_document(*entry);
       auto* next = std::get_if<oci::Index>(&document.content);
       if (next == nullptr) return repository_.read_manifest(document);
       index = std::move(*next);
@@ -137,19 +140,31 @@ class Description {
 
   // The host's is the one that is shown in front, or else the first.
   void describe_all(const oci::Index& index) {
-    std::size_t described = 0;
+    std::unordered_map<oci::Digest, std::optional<RemoteManifest>> described;
+    std::int64_t config_bytes = 0;
     for (RemoteEntry& entry : result_.entries) {
       if (oci::entry_kind(entry.descriptor) != oci::EntryKind::kImage) continue;
-      if (++described > kMaxDescribed)
-        throw Error(ErrorCode::kInvalidArgument, "more than " + std::to_string(kMaxDescribed) + " platforms");
-      const RemoteDocument document = repository_.get_document(entry.descriptor.digest);
-      if (!std::holds_alternative<oci::Index>(document.content)) entry.image = repository_.read_manifest(document);
+      const auto [known, is_new] = described.try_emplace(entry.descriptor.digest);
+      if (is_new) {
+        known->second = describe_entry(entry.descriptor);
+        if (known->second && known->second->config_descriptor)
+          config_bytes += known->second->config_descriptor->size_bytes;
+      }
+      if (described.size() > kMaxDescribed || config_bytes > kMaxDescribedBytes)
+        throw Error(ErrorCode::kInvalidArgument, "the index has too many platforms to describe them all");
+      if (is_new) entry.image = known->second;
     }
     const oci::Descriptor* shown = find_entry(index, host_);
     for (const RemoteEntry& entry : result_.entries) {
       const bool is_better = shown == nullptr ? !result_.image.manifest : entry.descriptor.digest == shown->digest;
       if (entry.image && is_better) result_.image = *entry.image;
     }
+  }
+
+  std::optional<RemoteManifest> describe_entry(const oci::Descriptor& entry) {
+    const RemoteDocument document = repository_.get_document(entry);
+    if (std::holds_alternative<oci::Index>(document.content)) return std::nullopt;
+    return repository_.read_manifest(document);
   }
 
   RemoteRepository& repository_;

@@ -5,6 +5,8 @@
 
 #include "base/error.hpp"
 #include "distribution/registry_error.hpp"
+#include "distribution/retry.hpp"
+#include "imagestore/content_verifier.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -27,50 +29,73 @@ RemoteRepository::RemoteRepository(DistributionServices& services, const oci::Re
       client_(services.http, services.registries, name, Access::kPull, context, services.logger),
       stop_(std::move(stop)) {}
 
-// "V1 is asked": only a registry that has not shown /v2/ yet, and refuses in a way in which one that has it would not.
-bool RemoteRepository::is_without_v2(const Error& error) {
-  if (is_v2_confirmed_) return false;
+// kConfirmed: `error`, of a request to /v2/, is the answer. Otherwise V1 may know better; of a registry that has not
+// shown /v2/ yet, and refuses in a way in which one that has it would not. One that is down is not asked by V1.
+V2Presence RemoteRepository::judge(const Error& error, Missing what) {
+  if (is_v2_confirmed_) return V2Presence::kConfirmed;
   if (const auto* refusal = dynamic_cast<const RegistryError*>(&error)) {
     const int status = refusal->status();
-    if (status == 401 || status == 403 || status == 429 || !refusal->realm().empty()) return false;
-  } else if (error.code() != ErrorCode::kInvalidArgument) {
-    return false;  // other than what cannot be read as an answer
+    const bool is_busy = classify_failure(error) == FailureKind::kTemporary;
+    if (status == 401 || status == 403 || is_busy || !refusal->realm().empty()) return V2Presence::kConfirmed;
+  } else if (error.code() != ErrorCode::kInvalidArgument || what != Missing::kRepository) {
+    return V2Presence::kConfirmed;  // not even a list of tags that is a web page
   }
   const V2Presence presence = probe();
   is_v2_confirmed_ = presence == V2Presence::kConfirmed;
-  if (presence == V2Presence::kLikely) v2_failure_ = std::current_exception();
-  return !is_v2_confirmed_;
+  return presence;
 }
 
 V2Presence RemoteRepository::probe() {
+  RetryLoop loop(client_.retry_policy(), context_.on_retry);
   try {
-    return client_.probe(stop_);
+    for (;;) {
+      try {
+        return client_.probe(stop_);
+      } catch (const Error& error) {
+        loop.wait_or_rethrow(error, stop_);
+      }
+    }
   } catch (const TransportError& error) {
-    if (error.kind() == TransportFailure::kConnect) throw registry_not_found(registry_url(name()));
-    throw Error(error.code(), "error checking for V2 registry at " + registry_url(name()) + ": " + error.text());
+    const std::string url = registry_url(name());
+    if (error.kind() != TransportFailure::kConnect)
+      throw Error(error.code(), "error checking for V2 registry at " + url + ": " + error.text());
+    throw RemoteError(Missing::kRegistry, registry_not_found(url).text() + ": " + error.text());
   }
 }
 
 template <typename ByV2, typename ByV1>
 auto RemoteRepository::ask(const RemoteQuestion& question, const ByV2& by_v2, const ByV1& by_v1) {
-  using Result = decltype(by_v1(*v1_));
-  if (!v1_) {
-    try {
-      Result result = by_v2();
-      is_v2_confirmed_ = true;
-      return result;
-    } catch (const Error& error) {
-      if (!is_without_v2(error)) rethrow_for_remote(question);
-      v1_ = std::make_unique<V1Registry>(services_.http, services_.registries, name(), context_, services_.logger);
+  if (v1_) return by_v1(*v1_);
+  std::exception_ptr v2_failure;
+  try {
+    auto result = by_v2();
+    is_v2_confirmed_ = true;
+    return result;
+  } catch (const Error& error) {
+    const V2Presence presence = judge(error, question.what);
+    if (presence == V2Presence::kConfirmed) rethrow_for_remote(question);
+    if (presence == V2Presence::kLikely) v2_failure = std::current_exception();
+  }
+  return ask_v1(question, by_v1, v2_failure);
+}
+
+// Where /v2/ is likely there all the same, V1 has to show itself: its failure is none to tell of then.
+template <typename ByV1>
+auto RemoteRepository::ask_v1(const RemoteQuestion& question, const ByV1& by_v1, std::exception_ptr v2_failure) {
+  auto v1 = std::make_unique<V1Registry>(services_.http, services_.registries, name(), context_, services_.logger);
+  try {
+    auto result = by_v1(*v1);
+    v1_ = std::move(v1);
+    return result;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kCancelled) throw;
+    if (!v2_failure) {
+      v1_ = std::move(v1);
+      throw;
     }
   }
   try {
-    return by_v1(*v1_);
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::kCancelled || !v2_failure_) throw;
-  }
-  try {
-    std::rethrow_exception(v2_failure_);
+    std::rethrow_exception(v2_failure);
   } catch (const Error&) {
     rethrow_for_remote(question);
   }
@@ -86,31 +111,35 @@ std::vector<std::string> RemoteRepository::list_tags() {
       });
 }
 
-RemoteDocument RemoteRepository::parse(const FetchedManifest& fetched) const {
-  return parse_remote_document(fetched, services_.registries.schema1_images, name().familiar());
+// Apart from asking: what is wrong with a document is nothing about the protocol that brought it.
+RemoteRepository::Found RemoteRepository::parse(Fetched fetched) const {
+  if (auto* image = std::get_if<V1Image>(&fetched)) return std::move(*image);
+  return parse_remote_document(std::get<FetchedManifest>(fetched), services_.registries.schema1_images,
+                               name().familiar());
 }
 
 RemoteRepository::Found RemoteRepository::get_by_tag(const std::string& tag, TagChoice choice) {
-  return ask(
-      {name(), Missing::kTag, tag, choice}, [&]() -> Found { return parse(client_.get_manifest_by_tag(tag, stop_)); },
-      [&](V1Registry& v1) -> Found { return v1.get_image_by_tag(tag, choice, stop_); });
+  return parse(ask(
+      {name(), Missing::kTag, tag, choice}, [&]() -> Fetched { return client_.get_manifest_by_tag(tag, stop_); },
+      [&](V1Registry& v1) -> Fetched { return v1.get_image_by_tag(tag, choice, stop_); }));
 }
 
 RemoteRepository::Found RemoteRepository::get_by_id(const std::string& id) {
-  return ask(
-      {name(), Missing::kImage, id}, [&]() -> Found { return fetch(parse_id(id)); },
-      [&](V1Registry& v1) -> Found { return v1.get_image(id, stop_); });
+  const oci::Digest digest = parse_id(id);
+  return parse(ask(
+      {name(), Missing::kImage, id}, [&]() -> Fetched { return client_.get_manifest(digest, stop_); },
+      [&](V1Registry& v1) -> Fetched { return v1.get_image(id, stop_); }));
 }
 
-RemoteDocument RemoteRepository::fetch(const oci::Digest& digest) {
-  return parse(client_.get_manifest(digest, stop_));
-}
-
-RemoteDocument RemoteRepository::get_document(const oci::Digest& digest) {
+RemoteDocument RemoteRepository::get_document(const oci::Descriptor& entry) {
   try {
-    return fetch(digest);
+    FetchedManifest fetched = client_.get_manifest(entry.digest, stop_);
+    imagestore::require_size(entry, fetched.descriptor.size_bytes);
+    if (!entry.media_type.empty()) fetched.descriptor.media_type = entry.media_type;
+    // An index has no place for what has another digest as a whole than by what was signed.
+    return parse_remote_document(fetched, Schema1Images::kRefused, name().familiar());
   } catch (const Error&) {
-    rethrow_for_remote({name(), Missing::kImage, digest.to_string()});
+    rethrow_for_remote({name(), Missing::kImage, entry.digest.to_string()});
   }
 }
 

@@ -35,17 +35,20 @@ class RemoteRepository {
   Found get_by_id(const std::string& id);
 
   // These have no counterpart in V1.
-  RemoteDocument get_document(const oci::Digest& digest);
+  // `entry` is an index's; kDataLoss if it says another size.
+  RemoteDocument get_document(const oci::Descriptor& entry);
   RemoteManifest read_manifest(const RemoteDocument& document);
   std::vector<oci::Descriptor> list_referrers(const oci::Digest& subject);
 
  private:
   template <typename ByV2, typename ByV1>
   auto ask(const RemoteQuestion& question, const ByV2& by_v2, const ByV1& by_v1);
-  bool is_without_v2(const base::Error& error);
+  template <typename ByV1>
+  auto ask_v1(const RemoteQuestion& question, const ByV1& by_v1, std::exception_ptr v2_failure);
+  V2Presence judge(const base::Error& error, Missing what);
   V2Presence probe();
-  RemoteDocument parse(const FetchedManifest& fetched) const;
-  RemoteDocument fetch(const oci::Digest& digest);
+  using Fetched = std::variant<FetchedManifest, V1Image>;
+  Found parse(Fetched fetched) const;
 
   DistributionServices& services_;
   OperationContext context_;
@@ -53,7 +56,6 @@ class RemoteRepository {
   std::stop_token stop_;
   bool is_v2_confirmed_ = false;
   std::unique_ptr<V1Registry> v1_;  // once it is known that V1 is to be spoken
-  std::exception_ptr v2_failure_;   // where that is likely only: what is told if V1 is not there either
 };
 
 }  // namespace lighterd::distribution

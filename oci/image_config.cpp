@@ -17,6 +17,8 @@ using base::ErrorCode;
 using base::Json;
 
 constexpr std::size_t kMaxHistoryEntries = 10'000;
+// A value takes a hundred times the memory of its text.
+constexpr std::size_t kMaxValues = 200'000;
 
 std::string find_text(const Json& object, std::string_view key) {
   return base::find_string(object, key).value_or("");
@@ -104,7 +106,7 @@ ImageConfig config_from_json(const Json& root) {
 
 template <typename Read>
 ImageConfig parse_config(std::string_view bytes, const Read& read) {
-  const Json root = base::parse_json(bytes, "image config", {.max_bytes = kMaxConfigBytes});
+  const Json root = base::parse_json(bytes, "image config", {.max_bytes = kMaxConfigBytes, .max_values = kMaxValues});
   try {
     refuse_case_variants(root, {"architecture", "os", "variant", "created", "config", "rootfs", "history"});
     return read(root);

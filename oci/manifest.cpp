@@ -139,11 +139,14 @@ Index read_index(const Json& root, std::string type) {
 Document read_document(const Json& root, std::string_view given, std::string_view reference) {
   refuse_case_variants(root, {"schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "subject",
                               "annotations", "fsLayers"});
+  const auto version = base::find_integer(root, "schemaVersion");
+  if (version && *version != 1 && *version != 2)
+    refuse("unrecognized Docker image manifest schema " + std::to_string(*version));
   std::string type = choose_type(root, given);
   if (media_type::is_schema1(type)) refuse_schema1(reference);
   refuse_confusion(root, type);
-  const std::int64_t version = base::get_integer(root, "schemaVersion");
-  if (version != 2) refuse("unsupported schemaVersion " + std::to_string(version));
+  if (!version) refuse("\"schemaVersion\" is missing");
+  if (*version != 2) refuse("unsupported schemaVersion " + std::to_string(*version));
   if (media_type::is_index(type)) return read_index(root, std::move(type));
   return read_manifest(root, std::move(type));
 }

@@ -21,6 +21,8 @@ using base::Json;
 
 constexpr std::size_t kMaxValues = 200'000;
 constexpr std::size_t kIdDigits = 64;
+// What keeps the order of members is slow with many; images of that time have some hundred.
+constexpr std::size_t kMaxImageValues = 5'000;
 
 [[noreturn]] void refuse(const std::string& why) {
   throw Error(ErrorCode::kInvalidArgument, why);
@@ -88,7 +90,7 @@ void refuse_confusion(const Json& root) {
   // These were cut off, or what has them would have another payload again.
   if (has(root, "signatures")) refuse("schema 1 manifest has signatures in what was signed");
   const std::int64_t version = base::get_integer(root, "schemaVersion");
-  if (version != 1) refuse("unsupported schemaVersion " + std::to_string(version));
+  if (version != 1) refuse("unrecognized Docker image manifest schema " + std::to_string(version));
 }
 
 struct Row {
@@ -105,7 +107,7 @@ Row read_row(const Json& layer, const Json& entry) {
   refuse_case_variants(entry, {"v1Compatibility"});
   std::string text = base::get_string(entry, "v1Compatibility");
   const Json image = base::parse_json(text, "v1Compatibility",
-                                      {.max_bytes = kMaxManifestBytes, .max_depth = 60, .max_values = kMaxValues});
+                                      {.max_bytes = kMaxManifestBytes, .max_depth = 60, .max_values = kMaxImageValues});
   refuse_case_variants(image, {"id", "parent", "throwaway", "created", "author", "comment", "container_config",
                                "config", "architecture", "os", "variant", "docker_version", "rootfs", "history"});
   std::string id = base::find_string(image, "id").value_or("");

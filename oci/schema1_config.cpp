@@ -202,6 +202,14 @@ std::string make_schema1_config(const Schema1Manifest& manifest, const std::vect
   std::map<std::string, OrderedJson> members;
   for (const auto& [name, value] : own.items()) members.emplace(name, value);
   for (const char* name : kOfLayersOnly) members.erase(name);
+  // Entries of the first Dockers have no platform; only Linux was spoken of then.
+  const auto fill_in = [&members](const char* name, const std::string& text) {
+    if (text.empty()) return;
+    OrderedJson& member = members[name];
+    if (!member.is_string() || member.get_ref<const std::string&>().empty()) member = text;
+  };
+  fill_in("architecture", manifest.architecture);
+  fill_in("os", "linux");
   OrderedJson history = OrderedJson::array();
   for (const Schema1Entry& entry : manifest.entries) history.push_back(history_of(entry));
   members.insert_or_assign("history", std::move(history));

@@ -187,7 +187,7 @@ bool is_empty(const Ordered& value) {
 
 // A value of another type than Docker's would break every typed client: it counts as not set.
 Ordered config_json(const std::string& runtime_json, ApiVersion version) {
-  const Ordered stored = Ordered::parse(runtime_json);
+  const Ordered stored = ordered_from_text(runtime_json);
   Ordered config = Ordered::object();
   for (const ConfigKey& key : kConfigKeys) {
     const auto found = stored.find(key.name);
@@ -221,7 +221,7 @@ void add_created(Ordered& object, const oci::ImageConfig& config, ApiVersion ver
 void add_container(Ordered& object, const oci::ImageConfig& config) {
   object["Container"] = config.container;
   object["ContainerConfig"] =
-      config.container_config_json.empty() ? Ordered(nullptr) : Ordered::parse(config.container_config_json);
+      config.container_config_json.empty() ? Ordered(nullptr) : ordered_from_text(config.container_config_json);
 }
 
 void add_description(Ordered& object, const oci::ImageConfig& config, ApiVersion version) {

@@ -25,4 +25,8 @@ std::string json_string(std::string_view text) {
   return out;
 }
 
+nlohmann::ordered_json ordered_from_text(const std::string& text) {
+  return nlohmann::json::parse(text);
+}
+
 }  // namespace lighterd::api

@@ -4,6 +4,7 @@
 #include "api/engine/parameters.hpp"
 #include "api/engine/platform_parameters.hpp"
 #include "api/engine/remote_json.hpp"
+#include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "distribution/remote_name.hpp"
 
@@ -15,8 +16,9 @@ using base::ErrorCode;
 using distribution::InspectRequest;
 
 oci::Reference parse_name(EngineCall& call) {
-  call.subject = call.name();
   oci::Reference reference = distribution::parse_remote_name(call.name(), call.services.info.registries);
+  // Not before: a URL may have a password in it, which is refused and not to be logged.
+  call.subject = reference.familiar();
   if (reference.repository().familiar() == "scratch")
     throw Error(ErrorCode::kInvalidArgument, "'scratch' is a reserved name");
   return reference;
@@ -32,11 +34,21 @@ void read_platform(const EngineCall& call, InspectRequest& request) {
   }
 }
 
+// A digest, or the digits of one, or what a V1 registry has instead.
+std::string read_id(const EngineCall& call, const oci::Reference& name) {
+  const std::string id = get_text(call.parameters, "id");
+  if (id.empty()) return id;
+  if (!name.is_name_only())
+    throw Error(ErrorCode::kInvalidArgument, "id goes with a name that has neither tag nor digest");
+  if (!oci::find_digest(id) && !oci::find_digest("sha256:" + id))
+    throw Error(ErrorCode::kInvalidArgument,
+                "invalid image ID \"" + base::printable(id, 128) + "\": neither a digest nor 64 hexadecimal digits");
+  return id;
+}
+
 InspectRequest read_request(EngineCall& call) {
   InspectRequest request{.name = parse_name(call), .context = make_operation_context(call)};
-  request.id = get_text(call.parameters, "id");
-  if (!request.id.empty() && !request.name.is_name_only())
-    throw Error(ErrorCode::kInvalidArgument, "id goes with a name that has neither tag nor digest");
+  request.id = read_id(call, request.name);
   read_platform(call, request);
   if (call.parameters.find("tags") != nullptr && !get_bool(call.parameters, "tags"))
     request.tags = InspectRequest::Tags::kLeave;

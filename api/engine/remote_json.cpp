@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "api/engine/json_text.hpp"
 #include "base/json.hpp"
 #include "base/time.hpp"
 
@@ -24,7 +25,7 @@ Ordered layers_json(const std::vector<oci::Descriptor>& layers) {
   Ordered array = Ordered::array();
   for (const oci::Descriptor& layer : layers) {
     Ordered item = blob_json(layer);
-    if (!layer.annotations.empty()) item["Annotations"] = layer.annotations;
+    if (!layer.annotations.empty()) item["Annotations"] = base::Json(layer.annotations);
     array.push_back(std::move(item));
   }
   return array;
@@ -55,49 +56,79 @@ Ordered history_json(const std::vector<oci::HistoryEntry>& history) {
   return array;
 }
 
-// As the config has it; null if it has none of that kind.
-Ordered member_of(const Ordered& runtime, const char* name, Ordered::value_t kind) {
-  const auto member = runtime.find(name);
-  return member != runtime.end() && member->type() == kind ? *member : Ordered(nullptr);
-}
-
-// The members from Created to ConfigDigest.
-void add_image(Ordered& object, const RemoteManifest& image) {
-  const oci::ImageConfig config = image.config.value_or(oci::ImageConfig{});
-  const Ordered runtime = config.runtime_json.empty() ? Ordered::object() : Ordered::parse(config.runtime_json);
-  if (config.created) object["Created"] = base::format_rfc3339(*config.created);
-  object["DockerVersion"] = config.docker_version;
-  object["Author"] = config.author;
-  object["Labels"] = member_of(runtime, "Labels", Ordered::value_t::object);
-  object["Architecture"] = config.platform.architecture;
-  object["Os"] = config.platform.os;
-  object["Variant"] = config.platform.variant;
-  object["Layers"] = layers_json(image.layers);
-  object["LayersTotalSize"] = total_bytes(image.layers);
-  object["Env"] = member_of(runtime, "Env", Ordered::value_t::array);
-  object["Config"] = runtime;
-  object["History"] = history_json(config.history);
-  object["ManifestDigest"] = image.manifest ? Ordered(image.manifest->digest.to_string()) : Ordered(nullptr);
-  object["ConfigDigest"] =
-      image.config_descriptor ? Ordered(image.config_descriptor->digest.to_string()) : Ordered(nullptr);
-  object["ArtifactType"] = image.artifact_type;
-}
-
-Ordered entries_json(const RemoteDescription& description) {
-  if (!description.target || description.entries.empty()) return Ordered::array();
-  Ordered array = Ordered::array();
-  for (const distribution::RemoteEntry& entry : description.entries) {
-    const oci::Platform platform = entry.descriptor.platform.value_or(oci::Platform{});
-    Ordered item = {{"Platform", entry.descriptor.platform ? oci::to_string(platform) : ""}};
-    item.update(blob_json(entry.descriptor));
-    if (entry.image) {
-      Ordered image = Ordered::object();
-      add_image(image, *entry.image);
-      item["Image"] = std::move(image);
-    }
-    array.push_back(std::move(item));
+// An object whose members are text already: what a config has in it is passed on and not taken apart, since a tree of
+// it takes a hundred times the memory.
+class ObjectText {
+ public:
+  // `json`: any value.
+  void add(std::string_view name, std::string_view json) {
+    text_ += text_.empty() ? "{" : ",";
+    append_json_string(text_, name);
+    text_ += ':';
+    text_ += json;
   }
-  return array;
+  void add(std::string_view name, const Ordered& value) { add(name, std::string_view(base::to_text(value))); }
+  // All of another object's.
+  void add_all(const std::string& object) {
+    text_ += text_.empty() ? "{" : ",";
+    text_ += std::string_view(object).substr(1, object.size() - 2);
+  }
+  std::string take() { return text_.empty() ? "{}" : std::move(text_) + "}"; }
+
+ private:
+  std::string text_;
+};
+
+// As the config has it; null if it has none of that kind.
+std::string member_text(const base::Json& runtime, const char* name, base::Json::value_t kind) {
+  const auto member = runtime.find(name);
+  return member != runtime.end() && member->type() == kind ? base::to_text(*member) : "null";
+}
+
+Ordered digest_json(const std::optional<oci::Descriptor>& descriptor) {
+  return descriptor ? Ordered(descriptor->digest.to_string()) : Ordered(nullptr);
+}
+
+void add_config(ObjectText& object, const oci::ImageConfig& config) {
+  if (config.created) object.add("Created", Ordered(base::format_rfc3339(*config.created)));
+  object.add("DockerVersion", Ordered(config.docker_version));
+  object.add("Author", Ordered(config.author));
+  object.add("Architecture", Ordered(config.platform.architecture));
+  object.add("Os", Ordered(config.platform.os));
+  object.add("Variant", Ordered(config.platform.variant));
+  const std::string text = config.runtime_json.empty() ? "{}" : config.runtime_json;
+  const base::Json runtime = base::Json::parse(text);
+  object.add("Labels", std::string_view(member_text(runtime, "Labels", base::Json::value_t::object)));
+  object.add("Env", std::string_view(member_text(runtime, "Env", base::Json::value_t::array)));
+  object.add("Config", std::string_view(text));
+  object.add("History", history_json(config.history));
+}
+
+// The members that an image has by itself.
+std::string image_text(const RemoteManifest& image) {
+  ObjectText object;
+  add_config(object, image.config.value_or(oci::ImageConfig{}));
+  object.add("Layers", layers_json(image.layers));
+  object.add("LayersTotalSize", Ordered(total_bytes(image.layers)));
+  object.add("ManifestDigest", digest_json(image.manifest));
+  object.add("ConfigDigest", digest_json(image.config_descriptor));
+  object.add("ArtifactType", Ordered(image.artifact_type));
+  return object.take();
+}
+
+std::string entry_text(const distribution::RemoteEntry& entry) {
+  ObjectText object;
+  object.add("Platform", Ordered(entry.descriptor.platform ? oci::to_string(*entry.descriptor.platform) : ""));
+  object.add_all(base::to_text(blob_json(entry.descriptor)));
+  if (entry.image) object.add("Image", std::string_view(image_text(*entry.image)));
+  return object.take();
+}
+
+std::string entries_text(const RemoteDescription& description) {
+  std::string text = "[";
+  for (const distribution::RemoteEntry& entry : description.entries)
+    text += (text.size() == 1 ? "" : ",") + entry_text(entry);
+  return text + "]";
 }
 
 Ordered referrers_json(const RemoteDescription& description) {
@@ -130,16 +161,19 @@ std::string remote_tags_json(const oci::RepositoryName& repository, const std::v
 }
 
 std::string remote_image_json(const RemoteDescription& description) {
-  Ordered object = {{"Name", description.repository.to_string()}, {"Tag", description.tag}};
-  if (!description.image.v1_id.empty()) object["Id"] = description.image.v1_id;
-  object["Digest"] = description.target ? Ordered(description.target->digest.to_string()) : Ordered(nullptr);
-  object["MediaType"] = description.target ? Ordered(description.target->media_type) : Ordered(nullptr);
-  object["Size"] = description.target ? Ordered(description.target->size_bytes) : Ordered(nullptr);
-  object["RepoTags"] = description.tags ? Ordered(*description.tags) : Ordered(nullptr);
-  add_image(object, description.image);
-  object["Platforms"] = entries_json(description);
-  object["Referrers"] = referrers_json(description);
-  return base::to_text(object);
+  const auto& target = description.target;
+  ObjectText object;
+  object.add("Name", Ordered(description.repository.to_string()));
+  object.add("Tag", Ordered(description.tag));
+  if (!description.image.v1_id.empty()) object.add("Id", Ordered(description.image.v1_id));
+  object.add("Digest", digest_json(target));
+  object.add("MediaType", target ? Ordered(target->media_type) : Ordered(nullptr));
+  object.add("Size", target ? Ordered(target->size_bytes) : Ordered(nullptr));
+  object.add("RepoTags", description.tags ? Ordered(*description.tags) : Ordered(nullptr));
+  object.add_all(image_text(description.image));
+  object.add("Platforms", std::string_view(entries_text(description)));
+  object.add("Referrers", referrers_json(description));
+  return object.take();
 }
 
 std::string pull_plan_json(const PullPlan& plan) {

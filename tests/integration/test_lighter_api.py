@@ -160,3 +160,22 @@ def test_it_survives_a_restart(api: Api, daemon: Daemon, app: str) -> None:
     daemon.kill()
     daemon.start()
     assert here(api, app) == {name: True for name in NAMES}
+
+
+@pytest.mark.parametrize("path", ["tags", "inspect", "plan"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_password_in_a_url_is_refused_and_not_told(api: Api, daemon: Daemon, scheme: str, path: str) -> None:
+    answer = api.get(f"/lighter/v1/remote/{scheme}%3A%2F%2Fuser%3Ahunter2%40127.0.0.1%3A5%2Fapp/{path}")
+    assert answer.status == 400
+    assert "hunter2" not in answer.message
+    daemon.stop()
+    assert "hunter2" not in daemon.log_text()
+
+
+@pytest.mark.parametrize("identifier", ["zz", "sha256:ab", "a" * 63, "A" * 64, "../" + "a" * 61])
+def test_an_id_is_looked_at_before_a_registry_is(api: Api, identifier: str) -> None:
+    answer = api.get(f"/lighter/v1/remote/127.0.0.1:5/app/inspect?id={identifier}")
+    assert (answer.status, answer.message) == (
+        400, f'invalid image ID "{identifier}": neither a digest nor 64 hexadecimal digits')
+    answer = api.get(f"/lighter/v1/remote/127.0.0.1:5/app:1/inspect?id=sha256:{'a' * 64}")
+    assert (answer.status, answer.message) == (400, "id goes with a name that has neither tag nor digest")

@@ -248,7 +248,7 @@ BROKEN: dict[str, tuple[Schema1Image, str]] = {
     "wrong parent": (entry_edited(2, parent=image_id(0)),
                      f"Invalid parent ID. Expected {image_id(1)}, got {image_id(0)}."),
     "repeated ID": (entry_edited(2, id=image_id(0)), f"ID {image_id(0)} appears multiple times in manifest"),
-    "other version": (edited(schemaVersion=3), "unsupported schemaVersion 3"),
+    "other version": (edited(schemaVersion=3), "unrecognized Docker image manifest schema 3"),
     "a manifest of schema 2 as well": (edited(config={}, layers=[]), 'schema 1 manifest has "config"'),
     "an index as well": (edited(manifests=[]), 'schema 1 manifest has "manifests"'),
     "no digest": (edited(fsLayers=[{"blobSum": "latest"}] * 3), "invalid checksum digest format"),

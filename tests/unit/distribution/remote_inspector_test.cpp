@@ -210,5 +210,89 @@ TEST_F(RemoteInspectorTest, RealmsThatRefuseOrAreMissing) {
   EXPECT_EQ(registry.count("GET", "/v1/*"), 0U);
 }
 
+TEST_F(RemoteInspectorTest, ARegistryThatIsDownIsNotTakenForV1) {
+  serve_v1();
+  for (const int status : {500, 502, 503, 504}) {
+    registry.clear_faults();
+    answer("/v2/*", status);
+    serve_v1();
+    EXPECT_EQ(error_of<RegistryError>([&] { list_tags(); }).status(), status);
+  }
+  EXPECT_EQ(registry.count("GET", "/v1/*"), 0U);
+}
+
+// A registry without the header, and with a list of tags that is not to be had.
+TEST_F(RemoteInspectorTest, ALikelyV2IsAskedAgainForTheImage) {
+  serve_image();
+  answer("/v2/team/app/tags/list", 404);
+  const RemoteDescription found = describe(":1");
+  EXPECT_EQ(found.tags, std::nullopt);
+  ASSERT_TRUE(found.image.config);
+  EXPECT_TRUE(found.image.v1_id.empty());
+}
+
+TEST_F(RemoteInspectorTest, AListOfTagsThatIsForbiddenHidesNoImage) {
+  serve_image();
+  for (const int status : {401, 403, 405}) {
+    registry.clear_faults();
+    answer("/v2/team/app/tags/list", status);
+    confirm_v2();
+    EXPECT_EQ(describe(":1").tags, std::nullopt) << status;
+    EXPECT_THROW(describe(""), Error) << status;
+  }
+  registry.clear_faults();
+  answer("/v2/team/app/tags/list", 429);
+  EXPECT_EQ(error_of([&] { describe(":1"); }).code(), ErrorCode::kResourceExhausted);
+}
+
+TEST_F(RemoteInspectorTest, WhatIsWrongWithADocumentIsNotTheProtocols) {
+  serve_v1();
+  answer("/v2/", 404);
+  registry.add_manifest("team/app", "1", std::string(kManifestType), R"({"schemaVersion":3,"config":{}})");
+  InspectRequest asked = request(":1");
+  asked.tags = InspectRequest::Tags::kLeave;
+  const Error error = error_of([&] { describe(asked); });
+  EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(error.text(), "unrecognized Docker image manifest schema 3");
+  EXPECT_EQ(registry.count("GET", "/v1/*"), 0U);
+}
+
+// An index of the image's manifest, named so often, with that size.
+std::string index_of(const oci::Descriptor& image, std::size_t entries, std::int64_t size_bytes) {
+  const std::string entry = R"({"mediaType":")" + image.media_type + R"(","digest":")" + image.digest.to_string() +
+                            R"(","size":)" + std::to_string(size_bytes) +
+                            R"(,"platform":{"os":"linux","architecture":"amd64"}})";
+  std::string list;
+  for (std::size_t i = 0; i < entries; ++i) list += (i == 0 ? "" : ",") + entry;
+  return R"({"schemaVersion":2,"manifests":[)" + list + "]}";
+}
+
+TEST_F(RemoteInspectorTest, WhatAnIndexSaysOfAnEntryHasToBeTrue) {
+  const tests::TestImage image = tests::make_image();
+  serve("team/app", "1", image);
+  const auto& manifest = image.manifest;
+  const auto type = std::string(oci::media_type::kOciIndex);
+  registry.add_manifest("team/app", "good", type, index_of(manifest, 1, manifest.size_bytes));
+  registry.add_manifest("team/app", "bad", type, index_of(manifest, 1, manifest.size_bytes + 1));
+  EXPECT_TRUE(describe(":good").image.config);
+  EXPECT_EQ(error_of([&] { describe(":bad"); }).code(), ErrorCode::kDataLoss);
+}
+
+TEST_F(RemoteInspectorTest, EachPlatformIsDescribedOnce) {
+  const tests::TestImage image = tests::make_image();
+  serve("team/app", "1", image);
+  registry.add_manifest("team/app", "index", std::string(oci::media_type::kOciIndex),
+                        index_of(image.manifest, 100, image.manifest.size_bytes));
+  registry.clear_requests();
+  InspectRequest all = request(":index");
+  all.platforms = InspectRequest::Platforms::kAll;
+  all.tags = InspectRequest::Tags::kLeave;
+  const RemoteDescription found = describe(all);
+  EXPECT_EQ(found.entries.size(), 100U);
+  EXPECT_TRUE(found.entries.front().image);
+  EXPECT_TRUE(found.image.config);
+  EXPECT_EQ(registry.requests("GET").size(), 3U) << "the index, the manifest, its config";
+}
+
 }  // namespace
 }  // namespace lighterd::distribution

@@ -354,7 +354,7 @@ INSTANTIATE_TEST_SUITE_P(
                      "invalid checksum digest length"},
         ManifestCase{"NoBlob", [](auto& m) { m["fsLayers"][0] = ordered_json::object(); }, "\"blobSum\" is missing"},
         ManifestCase{"LayerNoObject", [](auto& m) { m["fsLayers"][0] = 1; }, "expected an object"},
-        ManifestCase{"Schema2", [](auto& m) { m["schemaVersion"] = 2; }, "unsupported schemaVersion 2"},
+        ManifestCase{"Schema2", [](auto& m) { m["schemaVersion"] = 2; }, "unrecognized Docker image manifest schema 2"},
         ManifestCase{"NoVersion", [](auto& m) { m.erase("schemaVersion"); }, "\"schemaVersion\" is missing"},
         ManifestCase{"WithConfig", [](auto& m) { m["config"] = ordered_json::object(); }, "has \"config\""},
         ManifestCase{"WithLayers", [](auto& m) { m["layers"] = ordered_json::array(); }, "has \"layers\""},
@@ -425,6 +425,20 @@ TEST(Schema1ConfigTest, IsTheNewestEntryWithRootfsAndHistory) {
       R"("os":"linux","own":{"b":1,"a":"x \u0026\u0026 \u003cy\u003e"},)"
       R"("rootfs":{"type":"layers","diff_ids":[")" +
           tar0 + "\",\"" + tar1 + "\"]}}");
+}
+
+// As of the first Dockers, which had Linux in mind.
+TEST(Schema1ConfigTest, HasThePlatformOfTheManifestWhereItHasNone) {
+  auto chain = make_chain(2);
+  for (auto& image : chain)
+    for (const char* name : {"architecture", "os"}) image.erase(name);
+  auto manifest = make_manifest(chain);
+  manifest["architecture"] = "arm";
+  const Platform platform = describe_schema1(parse_schema1(payload_of(manifest))).platform;
+  EXPECT_EQ(platform.architecture, "arm");
+  EXPECT_EQ(platform.os, "linux");
+  chain.back()["architecture"] = "amd64";
+  EXPECT_EQ(describe_schema1(parse_schema1(payload_of(make_manifest(chain)))).platform.architecture, "amd64");
 }
 
 TEST(Schema1ConfigTest, IsWhatAnyConfigIs) {
