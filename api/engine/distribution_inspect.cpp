@@ -23,8 +23,8 @@ oci::Reference parse_remote_reference(const std::string& name) {
 }  // namespace
 
 void distribution_inspect(EngineCall& call) {
-  call.subject = call.name();
   const oci::Reference reference = parse_remote_reference(call.name());
+  call.subject = reference.familiar();
   const auto image = call.services.remote.inspect(reference, make_operation_context(call), call.request.stop);
   // Null, as dockerd has it for what it does not look into, is more than docker-py's has_platform() can bear.
   nlohmann::ordered_json platforms = nlohmann::ordered_json::array();

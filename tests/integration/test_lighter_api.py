@@ -168,6 +168,7 @@ def test_a_password_in_a_url_is_refused_and_not_told(api: Api, daemon: Daemon, s
     answer = api.get(f"/lighter/v1/remote/{scheme}%3A%2F%2Fuser%3Ahunter2%40127.0.0.1%3A5%2Fapp/{path}")
     assert answer.status == 400
     assert "hunter2" not in answer.message
+    assert api.get(f"/v1.44/distribution/{scheme}%3A%2F%2Fuser%3Ahunter2%40127.0.0.1%3A5%2Fapp/json").status == 400
     daemon.stop()
     assert "hunter2" not in daemon.log_text()
 
