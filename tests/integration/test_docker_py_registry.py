@@ -101,6 +101,10 @@ def test_an_artifact_is_told_from_an_image(client: docker.DockerClient, registry
     data = client.images.get_registry_data(name)
     assert (data.id, data.attrs["Descriptor"]) == (artifact.digest, descriptor(artifact))
     assert not data.has_platform(HOST_PLATFORM), "it is for none"
+    pulled = data.pull()
+    assert (pulled.id, pulled.attrs["Architecture"], pulled.attrs["Os"]) == (artifact.digest, "", "")
+    assert pulled.attrs["RepoDigests"] == [f"{registry.host}/python/artifact@{artifact.digest}"]
+    assert client.images.get(f"{registry.host}/python/artifact@{artifact.digest}").id == artifact.digest
 
 
 @pytest.mark.parametrize("by", ["tag", "digest"])

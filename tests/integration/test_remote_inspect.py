@@ -180,6 +180,13 @@ def test_every_platform(api: Api, front: FaultRegistry, name: str) -> None:
     assert not [request for request in front.requests if request.path.rpartition("/")[2] in layers]
 
 
+def test_thousands_of_labels(api: Api, registry: DockerRegistry) -> None:
+    labels = {f"org.example.label-{number:05}": f"value of {number}" for number in range(20_000)}
+    name = registry.add(make_image(LAYERS[:1], HOST_PLATFORM, labels=labels), "remote/labels", "1")
+    shown = ask_well(api, name, "inspect")
+    assert shown["Labels"] == shown["Config"]["Labels"] == labels
+
+
 def test_a_platform_that_there_is_not(api: Api, name: str) -> None:
     status, text = ask_in_vain(api, f"{name}:index", "inspect", {"platform": "linux/s390x"})
     assert status == 404
@@ -211,6 +218,9 @@ def test_an_artifact(api: Api, registry: DockerRegistry, front: RegistryFront) -
     assert (shown["Labels"], shown["Env"], shown["Architecture"], shown["Os"]) == (None, None, "", "")
     assert "Created" not in shown
     assert not [request for request in front.requests if ARTIFACT.layers[0].digest in request.path]
+    # Nothing to compare: that skopeo shows images only.
+    with pytest.raises(AssertionError, match="unsupported image-specific operation on artifact"):
+        skopeo.inspect(artifact)
 
 
 # ---- how many requests ----------------------------------------------------------------------------------------------

@@ -166,9 +166,23 @@ def test_schema_1(api: Api, fault_registry: FaultRegistry, signatures: int) -> N
     fetched = {blob["Digest"]: blob["Fetch"] for blob in planned["Blobs"] if blob["Kind"] == "layer" and blob["Fetch"]}
     assert fetched == {layer.digest: layer.blob.size for layer in LAYERS[:2]}
     assert EMPTY_LAYER.digest not in fetched
-    fault_registry.forget_requests()
-    again = plan(api, name)
-    assert [blob for blob in again["Blobs"] if blob["Kind"] == "layer" and blob["Fetch"]] == []
+    # What it was converted to is here, and the manifest has to be read to know that.
+    again = pull_as_planned(api, fault_registry, name)
+    assert again["UpToDate"] and shares(again) == {
+        image.digest: (image.manifest.size, 0), **{layer.digest: (0, layer.blob.size) for layer in LAYERS[:2]}}
+
+
+@pytest.mark.parametrize("signatures", [0, 1])
+def test_schema_1_of_another_repository(api: Api, fault_registry: FaultRegistry, signatures: int) -> None:
+    first = make_schema1(LAYERS[:2], signatures=signatures)
+    second = make_schema1([LAYERS[0], None, LAYERS[2]], signatures=signatures, seed="second")
+    pull(api, fault_registry.add(first, "plan/first", "1"))
+    for image, here in ((second, LAYERS[:1]), (first, LAYERS[:2])):
+        planned = pull_as_planned(api, fault_registry, fault_registry.add(image, "plan/second", image.digest[7:19]))
+        assert not planned["UpToDate"] and planned["Digest"] == image.digest
+        fetched = {layer for layer in image.layers if layer not in {layer.digest for layer in here}}
+        assert {digest for digest, (fetch, _) in shares(planned).items() if fetch} == {image.digest, *fetched}
+        assert planned["Reuse"] == sum(layer.blob.size for layer in here)
 
 
 def test_lighter_says_the_same(lighter: LighterCli, api: Api, registry: DockerRegistry, front: RegistryFront) -> None:

@@ -2,6 +2,7 @@
 """Looking into registries from before /v2/, and which of the two protocols is spoken."""
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 import pytest
@@ -99,7 +100,8 @@ def test_v1_without_token_and_cookie(api: Api, legacy_registry: LegacyRegistry, 
 
 def test_v1_token_that_is_refused(api: Api, legacy_registry: LegacyRegistry, v1: str) -> None:
     legacy_registry.accepts_token = False
-    assert ask_in_vain(api, v1, "tags")[0] in (401, 403)
+    for what in ("tags", "inspect"):
+        assert ask_in_vain(api, v1, what) == (401, "unauthorized: Requires authorization")
 
 
 @pytest.mark.parametrize("endpoints", ["{}", "{}, 127.0.0.1:1"])
@@ -130,22 +132,69 @@ def test_v1_redirects(api: Api, legacy_registry: LegacyRegistry, other_registry:
 def test_v1_redirects_in_a_circle(api: Api, legacy_registry: LegacyRegistry, v1: str) -> None:
     legacy_registry.on("GET", "/v1/.*", Reply(status=302, body=b"",
                                               headers={"Location": "/v1/repositories/team/app/tags"}))
-    ask_in_vain(api, v1, "tags")
+    status, text = ask_in_vain(api, v1, "tags")
+    assert (status, text.rpartition(": ")[2]) == (503, "stopped after 5 redirects")
     assert len(legacy_registry.requests) < 50
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[1]x", b"3", b'"text"'])
-@pytest.mark.parametrize("path", ["tags", "images/[0-9a-f]+/json"])
-def test_v1_documents_that_are_none(api: Api, legacy_registry: LegacyRegistry, v1: str, path: str, body: bytes) -> None:
+SYNTAX = {b"": "syntax error at byte 1", b"{": "syntax error at byte 2", b"[1]x": "syntax error at byte 4"}
+
+
+@pytest.mark.parametrize("path, body, text", [
+    *(("tags", body, f"tag list: {text}") for body, text in SYNTAX.items()),
+    *(("tags", body, "tag list: neither an object nor an array") for body in (b"3", b'"text"', b"null")),
+    *(("tags/1.0", body, f"tag: {text}") for body, text in SYNTAX.items()),
+    *(("tags/1.0", body, "tag: not a string") for body in (b"3", b"[]", b"null", b'{"id": "x"}')),
+    ("tags/1.0", b'"../../x"', 'invalid image ID "../../x": it is not 64 hexadecimal digits'),
+    *(("images/[0-9a-f]+/json", body, f"image: {text}") for body, text in SYNTAX.items()),
+    *(("images/[0-9a-f]+/json", body, "image: not an object") for body in (b"3", b"[]", b'[{"id": "x"}]', b"null")),
+    ("images/[0-9a-f]+/json", b'{"config": {"Labels": []}}', 'image config: "Labels" must be an object')])
+def test_v1_documents_that_are_none(api: Api, legacy_registry: LegacyRegistry, v1: str, path: str, body: bytes,
+                                    text: str) -> None:
     legacy_registry.on("GET", f"/v1/.*{path}", Reply(body=body))
-    assert ask_in_vain(api, f"{v1}:1.0", "inspect")[0] in (400, 500)
+    assert ask_in_vain(api, f"{v1}:1.0", "inspect") == (400, text)
+
+
+def test_v1_tags_of_nothing_are_left_out(api: Api, legacy_registry: LegacyRegistry, v1: str) -> None:
+    image = CHAIN[-1]["id"]
+    legacy_registry.has_tag_paths = False
+    for tags in ({"b": image, "none": None, "number": 3, "-x": image, "a/b": image, "": image, "a": image},
+                 [{"name": "b", "layer": image}, {"name": "none"}, {"layer": image}, {"name": "-x", "layer": image},
+                  None, "text", {"name": "a", "layer": image}]):
+        legacy_registry.on("GET", "/v1/repositories/team/app/tags", Reply(body=json.dumps(tags).encode()))
+        assert ask_well(api, v1, "tags")["Tags"] == ["a", "b"]
+        assert ask_in_vain(api, f"{v1}:none", "inspect") == (404, f"the tag none has not been set on repository {v1}")
+
+
+@pytest.mark.parametrize("endpoints, refused", [
+    ("10.0.0.1", "10.0.0.1"), ("169.254.169.254", "169.254.169.254"), ("0.0.0.0:1", "0.0.0.0:1"),
+    ("192.168.0.1:5000, 10.0.0.1", "192.168.0.1:5000"), ("[fe80::1]", "[fe80::1]")])
+def test_v1_images_at_an_internal_address_are_not_asked_for(api: Api, legacy_registry: LegacyRegistry, v1: str,
+                                                            endpoints: str, refused: str) -> None:
+    legacy_registry.endpoints = endpoints
+    for what in ("tags", "inspect"):
+        assert ask_in_vain(api, v1, what) == (
+            403, f'refusing endpoint "http://{refused}/v1/": it is an internal address')
+    assert set(legacy_registry.paths("/v1/")) == {"/v1/repositories/team/app/images"}
+    # One that may be asked is.
+    legacy_registry.endpoints = f"{endpoints}, {legacy_registry.host}"
+    assert ask_well(api, v1, "tags")["Tags"] == ["1.0", "2.0", "latest"]
+
+
+@pytest.mark.parametrize("endpoint", ["x/y", "x?y", "x#y"])
+def test_v1_endpoints_that_are_no_hosts(api: Api, legacy_registry: LegacyRegistry, v1: str, endpoint: str) -> None:
+    legacy_registry.endpoints = endpoint
+    status, text = ask_in_vain(api, v1, "tags")
+    assert status == 400 and text.startswith('invalid endpoint "x') and text.endswith('": it is not a host')
 
 
 def test_v1_has_no_manifests(api: Api, v1: str) -> None:
     """To pull from there is no way any more."""
-    assert ask_in_vain(api, f"{v1}:1.0", "plan")[0] in (400, 404)
-    assert api.pull(f"{v1}:1.0").status in (400, 404)
-    assert api.get(f"/distribution/{v1}:1.0/json").status in (400, 404)
+    status, text = ask_in_vain(api, f"{v1}:1.0", "plan")
+    assert status == 404 and text.startswith(f"manifest for {v1}:1.0 not found: ")
+    pulled = api.pull(f"{v1}:1.0")
+    assert (pulled.status, pulled.message) == (status, text)
+    assert api.get(f"/distribution/{v1}:1.0/json").status == 404
 
 
 # ---- which of the two -----------------------------------------------------------------------------------------------
@@ -172,19 +221,24 @@ def test_v1_is_not_asked_where_v2_is(api: Api, legacy_registry: LegacyRegistry, 
     legacy_registry.add(SMALL, "team/app", "v2-only")
     assert ask_well(api, v1, "tags")["Tags"] == ["v2-only"]
     assert ask_in_vain(api, f"{v1}:1.0", "inspect") == (404, f"the tag 1.0 has not been set on repository {v1}")
-    assert ask_in_vain(api, v1, "inspect", {"id": "a" * 64})[0] == 404
+    assert ask_in_vain(api, v1, "inspect", {"id": "a" * 64}) == (
+        404, f"the image {'a' * 64} in repository {v1} was not found and may have been deleted")
     legacy_registry.on("GET", "tags/list.*", Reply(status=404, body=make_error("NAME_UNKNOWN", "unknown")))
     assert ask_in_vain(api, v1, "tags") == (404, f"the repository {v1} was not found")
     assert legacy_registry.paths("/v1/") == []
 
 
-@pytest.mark.parametrize("status, headers", [(401, {}), (401, {"WWW-Authenticate": 'Basic realm="x"'}), (403, {}),
-                                             (429, {})])
+@pytest.mark.parametrize("status, headers, expected, words", [
+    (401, {}, 401, "unauthorized: authentication required"),
+    (401, {"WWW-Authenticate": 'Basic realm="x"'}, 403, "no basic auth credentials"),
+    (403, {}, 403, "denied: requested access to the resource is denied"),
+    (429, {}, 429, "toomanyrequests: too many requests")])
 def test_v1_is_not_asked_where_v2_refuses(api: Api, legacy_registry: LegacyRegistry, v1: str, status: int,
-                                          headers: dict) -> None:
+                                          headers: dict, expected: int, words: str) -> None:
     answer_v2(legacy_registry, status, headers)
-    ask_in_vain(api, v1, "tags")
-    ask_in_vain(api, f"{v1}:1.0", "inspect")
+    for name, what in ((v1, "tags"), (f"{v1}:1.0", "inspect")):
+        got, text = ask_in_vain(api, name, what)
+        assert got == expected and text.endswith(words)
     assert legacy_registry.paths("/v1/") == []
 
 
