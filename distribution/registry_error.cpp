@@ -214,9 +214,10 @@ std::optional<Refusal> from_challenge(const HttpResponse& response, bool& insuff
   return std::nullopt;
 }
 
+// And names no other way in.
 bool lacks_realm(const HttpResponse& response) {
   const auto challenges = parse_challenges(response.all_headers("WWW-Authenticate"));
-  return std::any_of(challenges.begin(), challenges.end(), [](const Challenge& challenge) {
+  return !select_challenge(challenges) && std::any_of(challenges.begin(), challenges.end(), [](const Challenge& challenge) {
     return challenge.scheme == "bearer" && challenge.parameter("realm").empty();
   });
 }

@@ -331,8 +331,9 @@ std::int64_t ContentStore::remove_if_unknown(const oci::Digest& digest) noexcept
 }
 
 std::int64_t ContentStore::find_partial_bytes(const oci::Descriptor& descriptor, const std::stop_token& stop) const {
+  // As open_partial() does: what cannot be written to it does not take.
   const base::UniqueFd data(
-      ::open(layout_.partial(descriptor.digest).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+      ::open(layout_.partial(descriptor.digest).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (!data) return 0;
   const PartialMap map(layout_.partial_map(descriptor.digest), descriptor.size_bytes);
   return map.peek(data.get(), stop).total_bytes();

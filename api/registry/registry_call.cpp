@@ -111,9 +111,10 @@ std::string json_string(std::string_view text) {
 bool is_not_modified(const Headers& headers, const oci::Digest& digest) {
   const std::string wanted = digest.to_string();
   return std::ranges::any_of(header_items(headers, "If-None-Match"), [&](std::string_view tag) {
+    if (tag == "*") return true;
     if (tag.starts_with("W/")) tag.remove_prefix(2);
     if (tag.size() >= 2 && tag.front() == '"' && tag.back() == '"') tag = tag.substr(1, tag.size() - 2);
-    return tag == "*" || tag == wanted;
+    return tag == wanted;
   });
 }
 

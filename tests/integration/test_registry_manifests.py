@@ -141,7 +141,7 @@ def test_who_has_it_is_not_sent_it_again(http: RegistryHttp, pushed: str, kind: 
 
 
 def test_who_has_another_one_is_sent_it(http: RegistryHttp, pushed: str) -> None:
-    for condition in (f'"{UNKNOWN}"', UNKNOWN, '""', "nonsense"):
+    for condition in (f'"{UNKNOWN}"', UNKNOWN, '""', "nonsense", '"*"', 'W/"*"', "W/*"):
         check_is(http.get(manifest_at(pushed, "oci"), {"If-None-Match": condition}), OCI_IMAGE)
 
 

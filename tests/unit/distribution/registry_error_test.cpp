@@ -95,6 +95,19 @@ TEST(RegistryError, PutsTheChallengesErrorInFront) {
   EXPECT_EQ(invalid.text(), "unauthorized: old");
 }
 
+TEST(RegistryError, LacksARealmIfThereIsNoOtherWayIn) {
+  const auto lacks_realm = [](int status, HeaderList challenges) {
+    return make_registry_error(response(status, "", std::move(challenges)), "").lacks_realm();
+  };
+  EXPECT_TRUE(lacks_realm(401, {{"WWW-Authenticate", R"(Bearer service="x")"}}));
+  EXPECT_TRUE(lacks_realm(401, {{"WWW-Authenticate", "Negotiate"}, {"WWW-Authenticate", "Bearer"}}));
+  EXPECT_FALSE(
+      lacks_realm(401, {{"WWW-Authenticate", R"(Bearer service="x")"}, {"WWW-Authenticate", R"(Basic realm="y")"}}));
+  EXPECT_FALSE(lacks_realm(401, {{"WWW-Authenticate", R"(Bearer service="x", Bearer realm="https://r.example")"}}));
+  EXPECT_FALSE(lacks_realm(401, {{"WWW-Authenticate", "Negotiate"}}));
+  EXPECT_FALSE(lacks_realm(403, {{"WWW-Authenticate", R"(Bearer service="x")"}}));
+}
+
 TEST(RegistryError, TakesHostileJsonAsText) {
   const RegistryError error = make_registry_error(response(400, std::string(60'000, '[')), "request");
   EXPECT_EQ(error.code(), ErrorCode::kInvalidArgument);

@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <thread>
 
+#include "tests/support/error_code.hpp"
 #include "tests/support/test_store.hpp"
 
 namespace lighterd::imagestore {
@@ -29,6 +31,16 @@ class PartialBlobTest : public testing::Test {
     PartialBlob::Part part(partial, begin);
     part.write(base::as_bytes(
         std::string_view(content).substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin))));
+  }
+  std::int64_t find() { return store.content().find_partial_bytes(blob, {}); }
+  // Of the files under ingest/, with what is in them.
+  std::map<std::string, std::string> list_files() {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(store.root() / "ingest")) {
+      std::ifstream stream(entry.path(), std::ios::binary);
+      files.emplace(entry.path().filename(), std::string(std::istreambuf_iterator<char>(stream), {}));
+    }
+    return files;
   }
   void restart() {
     lease_.reset();
@@ -145,7 +157,9 @@ TEST_P(DamagedPartial, NeverStandsInTheWay) {
   }
   GetParam().damage(file(".part"), file(".map"));
   restart();
+  const auto found = find();
   const auto partial = open();
+  EXPECT_EQ(found, partial->arrived_bytes());
   for (auto gap = partial->find_gap(0, blob.size_bytes); gap; gap = partial->find_gap(0, blob.size_bytes))
     write(*partial, gap->begin, gap->end);
   expect_whole(*partial);
@@ -254,6 +268,88 @@ TEST_F(PartialBlobTest, TheNextOneWaitsForTheFirstToGo) {
   });
   write(*first, 0, kMiB);
   first.reset();
+}
+
+TEST_F(PartialBlobTest, IsFoundWithoutATrace) {
+  EXPECT_EQ(find(), 0);
+  EXPECT_TRUE(list_files().empty());
+  {
+    const auto partial = open();
+    write(*partial, 0, kMiB);
+    write(*partial, 2 * kMiB, 2 * kMiB + 5);
+  }
+  restart();
+  const auto files = list_files();
+  EXPECT_EQ(find(), kMiB + 5);
+  EXPECT_EQ(list_files(), files);
+  const auto partial = open();
+  EXPECT_EQ(partial->arrived_bytes(), kMiB + 5);
+  write(*partial, kMiB, 2 * kMiB);
+  write(*partial, 2 * kMiB + 5, 3 * kMiB);
+  expect_whole(*partial);
+  EXPECT_EQ(find(), 0);
+}
+
+TEST_F(PartialBlobTest, AnotherSizeIsAnotherBlob) {
+  {
+    const auto partial = open();
+    write(*partial, 0, kMiB);
+  }
+  const auto files = list_files();
+  for (const std::int64_t size_bytes : {3 * kMiB + 1, 2 * kMiB, std::int64_t{0}, std::int64_t{-1}}) {
+    oci::Descriptor other = blob;
+    other.size_bytes = size_bytes;
+    EXPECT_EQ(store.content().find_partial_bytes(other, {}), 0) << size_bytes;
+  }
+  EXPECT_EQ(list_files(), files);
+  EXPECT_EQ(find(), kMiB);
+}
+
+TEST_F(PartialBlobTest, DamageIsNotFoundAndNotMended) {
+  {
+    const auto partial = open();
+    write(*partial, 0, 100'000);
+    write(*partial, kMiB, 2 * kMiB);
+  }
+  overwrite(file(".part"), kMiB + 500'000, "damage");
+  const auto files = list_files();
+  const auto found = find();
+  EXPECT_EQ(list_files(), files);
+  EXPECT_GE(found, 100'000);
+  EXPECT_LT(found, 100'000 + kMiB);
+  EXPECT_EQ(open()->arrived_bytes(), found);
+}
+
+TEST_F(PartialBlobTest, IsFoundWhileItIsWritten) {
+  const auto partial = open();
+  PartialBlob::Part part(*partial, 0);
+  const auto piece = [&](std::size_t begin, std::size_t size) {
+    return base::as_bytes(std::string_view(content).substr(begin, size));
+  };
+  part.write(piece(0, kMiB));
+  part.write(piece(kMiB, 10));
+  EXPECT_EQ(find(), kMiB) << "what was recorded";
+  part.write(piece(kMiB + 10, kMiB));
+  EXPECT_EQ(find(), 2 * kMiB + 10) << "and the record goes on";
+  EXPECT_EQ(partial->arrived_bytes(), 2 * kMiB + 10);
+}
+
+TEST_F(PartialBlobTest, ToLookForItCanBeStopped) {
+  {
+    const auto partial = open();
+    write(*partial, 0, kMiB);
+  }
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(tests::code_of([&] { (void)store.content().find_partial_bytes(blob, stop.get_token()); }),
+            ErrorCode::kCancelled);
+}
+
+TEST_F(PartialBlobTest, FreeBytesAreThoseOfTheDisk) {
+  const auto free = static_cast<double>(store.content().free_bytes());
+  const auto space = static_cast<double>(std::filesystem::space(store.root()).available);
+  // Others write to it meanwhile.
+  EXPECT_NEAR(free, space, 0.05 * space + 64 * kMiB);
 }
 
 }  // namespace
