@@ -187,6 +187,14 @@ def test_thousands_of_labels(api: Api, registry: DockerRegistry) -> None:
     assert shown["Labels"] == shown["Config"]["Labels"] == labels
 
 
+def test_more_platforms_than_are_described(api: Api, fault_registry: FaultRegistry) -> None:
+    index = make_index([make_image(LAYERS[:1], f"linux/arch{number}") for number in range(65)])
+    name = fault_registry.add(index, "remote/many-platforms", "1")
+    status, text = ask_in_vain(api, name, "inspect", {"platform": "all"})
+    assert (status, text) == (400, "the index has too many platforms to describe them all")
+    assert len(ask_well(api, name, "inspect", {"platform": "linux/arch64"})["Platforms"]) == 65
+
+
 def test_a_platform_that_there_is_not(api: Api, name: str) -> None:
     status, text = ask_in_vain(api, f"{name}:index", "inspect", {"platform": "linux/s390x"})
     assert status == 404

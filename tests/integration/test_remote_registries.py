@@ -2,6 +2,7 @@
 """Looking into registries that are long, locked, gone, or that lie."""
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import socketserver
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from image_maker import Blob, make_artifact
+from image_maker import Artifact, Blob, make_artifact
 from lib.api import Api, encode_auth
 from lib.daemon import Daemon
 from lib.docker_registry import PASSWORD, USER, DockerRegistry
@@ -78,6 +79,13 @@ def test_a_link_in_a_circle_ends(api: Api, fault_registry: FaultRegistry) -> Non
             headers={"Link": f'</v2/circle/tags/list?n=1000&last={there}>; rel="next"'}))
     assert ask_well(api, f"{fault_registry.host}/circle", "tags")["Tags"] == ["tag", "tagb", "tagc"]
     assert len(fault_registry.requests) == 3, "each once"
+
+
+def test_a_link_may_be_a_query(api: Api, fault_registry: FaultRegistry) -> None:
+    fault_registry.on("GET", r"tags/list\?n=\d+", Reply(status=200, body=b'{"tags":["a"]}', headers={
+        "Link": '<?n=1&last=a>; rel="next"'}))
+    fault_registry.on("GET", r"tags/list\?n=1&last=a", Reply(status=200, body=b'{"tags":["b"]}'))
+    assert ask_well(api, f"{fault_registry.host}/x", "tags")["Tags"] == ["a", "b"]
 
 
 def test_a_link_to_another_host_is_not_followed(api: Api, fault_registry: FaultRegistry,
@@ -330,6 +338,13 @@ def test_parameters_of_the_challenge_go_to_the_realm(api: Api, fault_registry: F
     assert {request.header("Authorization") for request in fault_registry.requests} == {None, "Bearer good"}
 
 
+def edited(image: Artifact, edit: Callable[[dict], object]) -> Artifact:
+    """With another manifest."""
+    document = json.loads(image.manifest.read())
+    edit(document)
+    return dataclasses.replace(image, manifest=Blob.of(json.dumps(document).encode(), image.manifest.media_type))
+
+
 # ---- registries that lie --------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("path", ["/distribution/{}/json", "/lighter/v1/remote/{}/inspect"])
@@ -353,6 +368,79 @@ def test_another_config_than_the_digest_says(api: Api, fault_registry: FaultRegi
     fault_registry.on("GET", f"blobs/{SMALL.config.digest}", Reply(body=body))
     answer = api.get(path.format(name))
     assert (answer.status, f"verification failed for digest {SMALL.config.digest}" in answer.message) == (500, True)
+
+
+@pytest.mark.parametrize("config, text", [
+    (b"", "image config: syntax error at byte 1"), (b"[]", "image config: expected an object"),
+    (b"{}", 'image config: "rootfs" is missing'), (b'{"config": []}', 'image config: "config" must be an object'),
+    (b'{"config": {"Labels": {"a": 1}}}', 'image config: "a" must be a string'),
+    (b'{"config": {"Labels": {"a": "b", "a": "c"}}}', 'image config: duplicate key "a"'),
+    (b'{"os": "linux", "OS": "windows"}', 'image config: key "OS" is not "os"'),
+    (b"[" * 10_000, "image config: nested too deeply")],
+    ids=["nothing", "list", "empty", "config", "label", "label twice", "os twice", "deep"])
+def test_a_config_that_is_none(api: Api, fault_registry: FaultRegistry, config: bytes, text: str) -> None:
+    blob = Blob.of(config, SMALL.config.media_type)
+    image = edited(SMALL, lambda document: document.update(config=blob.descriptor()))
+    name = fault_registry.add(dataclasses.replace(image, blobs=(blob, *SMALL.layers)), "team/app", "1")
+    for answer in (api.get(f"/distribution/{name}/json"), ask(api, name, "inspect")):
+        assert (answer.status, answer.message) == (400, text)
+
+
+@pytest.mark.parametrize("status", [201, 204, 206, 302, 304])
+def test_an_answer_that_is_none(api: Api, daemon: Daemon, fault_registry: FaultRegistry, status: int) -> None:
+    name = fault_registry.add(SMALL, "team/app", "1")
+    body = b"" if status in (204, 304) else None
+    fault_registry.on("GET|HEAD", "manifests/.*", Reply(status=status, body=body))
+    for answer in (api.get(f"/distribution/{name}/json"), ask(api, name, "inspect"), ask(api, name, "plan")):
+        assert answer.status == 500 and answer.message.startswith(f"received unexpected HTTP status: {status}")
+    assert daemon.answers()
+
+
+def test_an_index_that_says_another_size(api: Api, fault_registry: FaultRegistry) -> None:
+    index = edited(make_platforms("liar"), lambda document: [
+        entry.update(size=entry["size"] + 1) for entry in document["manifests"]])
+    name = fault_registry.add(index, "team/app", "1")
+    for query in ({}, {"platform": "all"}):
+        status, text = ask_in_vain(api, name, "inspect", query)
+        assert status == 500 and text.startswith("size of sha256:")
+    assert ask_in_vain(api, name, "plan")[0] == api.pull(name).status == 500
+
+
+def test_sizes_beyond_every_disk(api: Api, fault_registry: FaultRegistry) -> None:
+    """Nothing turns over."""
+    most = (1 << 63) - 1
+    assert len(SMALL.layers) > 1
+    image = edited(SMALL, lambda document: [layer.update(size=most) for layer in document["layers"]])
+    name = fault_registry.add(image, "team/app", "1")
+    assert ask_well(api, name, "inspect")["LayersTotalSize"] == -1, "not known, as with layers that do not say"
+    planned = ask_well(api, name, "plan")
+    assert (planned["Fetch"], planned["DiskNeeded"]) == (most, most)
+
+
+# ---- places that a registry names ------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("location, status, text", [
+    ("http://10.0.0.1/x", 403, 'refusing redirect to "http://10.0.0.1/x": it is an internal address'),
+    ("http://169.254.169.254/latest", 403,
+     'refusing redirect to "http://169.254.169.254/latest": it is an internal address'),
+    ("file:///etc/passwd", 400, "invalid URL: only http and https are supported")])
+@pytest.mark.parametrize("path", ["manifests/.*", "blobs/.*", "tags/list.*"])
+def test_redirects_that_are_not_followed(api: Api, fault_registry: FaultRegistry, path: str, location: str,
+                                         status: int, text: str) -> None:
+    name = fault_registry.add(SMALL, "team/app", "1")
+    fault_registry.on("GET|HEAD", path, Reply(status=302, body=b"", headers={"Location": location}))
+    assert ask_in_vain(api, name, "inspect") == (status, text)
+
+
+@pytest.mark.parametrize("realm, text", [
+    ("http://10.0.0.1/token", 'refusing token server "http://10.0.0.1/token": it is an internal address'),
+    ("file:///etc/passwd", "refusing token server: invalid URL: only http and https are supported"),
+    ("token", "refusing token server: invalid URL: no scheme"),
+    ("http://user:pass@127.0.0.1:1/token", "refusing token server: invalid URL: user information is not allowed")])
+def test_realms_that_are_not_asked(api: Api, fault_registry: FaultRegistry, realm: str, text: str) -> None:
+    challenge(fault_registry, f'Bearer realm="{realm}",service="x"')
+    for what in ("tags", "inspect"):
+        assert ask_in_vain(api, f"{fault_registry.host}/team/app:1", what) == (403, text)
 
 
 # ---- Docker's own path ----------------------------------------------------------------------------------------------
