@@ -24,8 +24,8 @@ LAYERS = [make_layer({f"file{number}": random_bytes(f"old-{number}", 3000)}) for
 SMALL = make_small_image("beside-schema-1")
 # Docker's words, of whatever is named.
 NO_LEGACY = (r"Docker Image Format v1 and Docker Image manifest version 2, schema 1 support has been removed\. Suggest"
-             r" the author of \S+/team/app\S* to upgrade the image to the OCI Format or Docker Image manifest v2, schema"
-             r" 2\. More information at https://docs\.docker\.com/go/deprecated-image-specs/")
+             r" the author of \S+/team/app\S* to upgrade the image to the OCI Format or Docker Image manifest v2,"
+             r" schema 2\. More information at https://docs\.docker\.com/go/deprecated-image-specs/")
 
 
 def describe(api: Api, name: str) -> tuple[dict, dict]:
@@ -99,7 +99,7 @@ WRONG: dict[str, tuple[Schema1Image, str]] = {
         make_schema1(LAYERS, edit=lambda document: document["fsLayers"][0].update(blobSum="x")),
         "history[0]: invalid checksum digest format"),
     "another version": (make_schema1(LAYERS, edit=lambda document: document.update(schemaVersion=3)),
-                        "unsupported schemaVersion 3"),
+                        "unrecognized Docker image manifest schema 3"),
     "members of another kind": (make_schema1(LAYERS, edit=lambda document: document.update(manifests=[])),
                                 'schema 1 manifest has "manifests"'),
 }
@@ -190,6 +190,25 @@ def test_schema_1_under_another_type(api: Api, fault_registry: FaultRegistry, me
         "Content-Type": media_type, "Docker-Content-Digest": sha256(body)}))
     for answer in (api.get(f"/distribution/{name}/json"), ask(api, name, "inspect"), api.pull(name)):
         assert (answer.status, answer.message) == (400, f"media-type: schema 1 not supported ({media_type})")
+
+
+@pytest.mark.parametrize("members, media_type", [
+    *(([], media_type) for media_type in ("application/json", "text/plain", SIGNED, UNSIGNED, *OTHER_TYPES)),
+    *((["config", "layers"], media_type) for media_type in ("application/json", *OTHER_TYPES)),
+    *((["manifests"], media_type) for media_type in ("application/json", *OTHER_TYPES)),
+    *((["fsLayers", "history"], media_type) for media_type in ("application/json", SIGNED, UNSIGNED))])
+def test_a_schema_that_nobody_knows(api: Api, daemon: Daemon, fault_registry: FaultRegistry, media_type: str,
+                                    members: list[str]) -> None:
+    document = {"schemaVersion": 3, "name": "team/app", **{
+        key: {} if key == "config" else [] for key in members}}
+    body = json.dumps(document).encode()
+    name = fault_registry.add(SMALL, "team/app", "1").rpartition(":")[0]
+    for reference in (":1", f"@{sha256(body)}"):
+        fault_registry.on("GET|HEAD", f"manifests/{reference[1:]}", Reply(status=200, body=body, headers={
+            "Content-Type": media_type, "Docker-Content-Digest": sha256(body)}))
+        for answer in (api.get(f"/distribution/{name}{reference}/json"), ask(api, name + reference, "inspect")):
+            assert (answer.status, answer.message) == (400, "unrecognized Docker image manifest schema 3")
+    assert list_files(daemon.data_root) == {}
 
 
 @pytest.mark.parametrize("kind", [SIGNED, UNSIGNED])
