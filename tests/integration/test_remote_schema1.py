@@ -121,14 +121,16 @@ def claim(**claims: object) -> bytes:
     return sign(PAYLOAD, 2, [claims, claims])
 
 
-# One more than the body has.
+# One more than the body has; and all of it.
 TOO_LONG = len(claim(formatLength=1000)) + 1
 assert len(claim(formatLength=TOO_LONG)) == TOO_LONG - 1
+ALL_OF_IT = len(claim(formatLength=1000, formatTail=""))
 DISAGREEMENT = "the signatures are not of the same payload"
 SIGNATURES: dict[str, tuple[bytes, str]] = {
     "an end far behind the body": (claim(formatLength=1 << 40), f'"formatLength" is {1 << 40}, and the manifest has '),
     "an end just behind the body": (claim(formatLength=TOO_LONG),
                                     f'"formatLength" is {TOO_LONG}, and the manifest has {TOO_LONG - 1} bytes'),
+    "an end with the body": (claim(formatLength=ALL_OF_IT, formatTail=""), "has signatures in what was signed"),
     "an end before the body": (claim(formatLength=-1), '"formatLength" is negative'),
     "an end that no number can hold": (claim(formatLength=1 << 64), '"formatLength" must be an integer'),
     "no end": (claim(formatLength=None), '"formatLength" is missing'),
