@@ -100,14 +100,16 @@ def test_a_link_to_another_host_is_not_followed(api: Api, fault_registry: FaultR
 
 @pytest.mark.parametrize("body, text", [
     (b"", "tag list: syntax error at byte 1"), (b"<html>", "tag list: syntax error at byte 1"),
+    (b"[]", "tag list: not an object"), (b'"x"', "tag list: not an object"), (b"null", "tag list: not an object"),
     (b'{"tags": ["a"', "tag list: syntax error at byte 14"), (b'{"tags": {}}', '"tags" must be an array'),
     (b'{"tags": "a"}', '"tags" must be an array'),
     (json.dumps({"tags": ["1"] * 1_000_001}).encode(), "more than 1000000 tags")],
-    ids=["nothing", "html", "half", "object", "text", "too many"])
+    ids=["nothing", "html", "array", "string", "null", "half", "object", "text", "too many"])
 def test_a_list_that_is_none(api: Api, fault_registry: FaultRegistry, body: bytes, text: str) -> None:
     fault_registry.on("GET", r"tags/list(\?.*)?", Reply(status=200, body=body))
     fault_registry.on("GET", "/v2/", Reply(headers={"Docker-Distribution-API-Version": "registry/2.0"}))
     assert ask_in_vain(api, f"{fault_registry.host}/x", "tags") == (400, text)
+    assert sum("/tags/list" in request.path for request in fault_registry.requests) == 1, "it says the same again"
     assert not [request for request in fault_registry.requests if request.path.startswith("/v1/")]
 
 
@@ -316,6 +318,16 @@ def test_a_realm_that_refuses(api: Api, fault_registry: FaultRegistry, other_reg
         assert (got, words in text) == (expected, True), text
         assert other_registry.host in text
     assert [path for path in other_registry.paths() if path != "/token"] == []
+
+
+def test_a_realm_that_is_not_there(api: Api, fault_registry: FaultRegistry) -> None:
+    """The registry is."""
+    realm = f"http://127.0.0.1:{find_free_port()}/token"
+    challenge(fault_registry, f'Bearer realm="{realm}",service="x"')
+    for what in ("tags", "inspect"):
+        status, text = ask_in_vain(api, f"{fault_registry.host}/team/app:1", what)
+        assert (status, realm in text) == (503, True)
+        assert f'the registry "https://{fault_registry.host}" could not be reached' not in text
 
 
 @pytest.mark.parametrize("value", ['Bearer service="x"', 'Bearer realm=""'])

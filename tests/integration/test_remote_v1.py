@@ -207,6 +207,7 @@ def answer_v2(registry: LegacyRegistry, status: int, headers: Mapping[str, str],
 @pytest.mark.parametrize("status, headers, body", [
     (404, {}, b"nothing here"), (404, {"Content-Type": "text/html"}, b"<html>"), (405, {}, b""),
     (200, {"Content-Type": "text/html"}, b"<html>a web page for everything</html>"),
+    (200, {"Content-Type": "application/json"}, b"[]"),
     (301, {}, b""), (410, {}, b"")])
 def test_v1_is_asked_where_v2_is_not(api: Api, legacy_registry: LegacyRegistry, v1: str, status: int,
                                      headers: dict, body: bytes) -> None:
@@ -248,6 +249,19 @@ def test_v1_is_not_asked_once_v2_has_answered(api: Api, legacy_registry: LegacyR
     legacy_registry.v2_headers = {}
     legacy_registry.add(SMALL, "team/app", "v2-only")
     assert ask_in_vain(api, f"{v1}:1.0", "inspect") == (404, f"the tag 1.0 has not been set on repository {v1}")
+    assert legacy_registry.paths("/v1/") == []
+
+
+@pytest.mark.parametrize("status, body", [(404, b""), (404, make_error("NAME_UNKNOWN", "unknown")), (400, b"{}"),
+                                          (200, b"<html>")])
+def test_v1_is_not_asked_after_a_page_of_v2(api: Api, legacy_registry: LegacyRegistry, v1: str, status: int,
+                                            body: bytes) -> None:
+    """The list has begun: who cannot go on with it has /v2/ all the same."""
+    answer_v2(legacy_registry, 404, {}, b"nothing here")
+    legacy_registry.on("GET", r"tags/list(\?n=\d+)?", Reply(status=200, body=b'{"tags": ["a"]}', headers={
+        "Link": '</v2/team/app/tags/list?last=a>; rel="next"'}))
+    legacy_registry.on("GET", r"tags/list\?last=a", Reply(status=status, body=body))
+    ask_in_vain(api, v1, "tags")
     assert legacy_registry.paths("/v1/") == []
 
 
