@@ -12,7 +12,7 @@ inline constexpr std::size_t kMaxRefusalBytes = std::size_t{64} * 1024;
 
 class RefusalSink final : public base::Sink {
  public:
-  // Thrown by write() when enough has been said: ends the exchange, and is no error.
+  // Thrown by write(), or by who has read the head, when enough has been said: ends the exchange, and is no error.
   struct Full {};
   void write(base::Bytes data) override {
     text_ += base::as_text(data).substr(0, kMaxRefusalBytes - text_.size());

@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <utility>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
@@ -118,10 +119,10 @@ class CountedSink final : public base::Sink {
   bool started_ = false;
 };
 
-class IgnoringSink final : public base::Sink {
- public:
-  void write(base::Bytes) override {}
-};
+// For answers of which the head is all that is wanted.
+base::Sink* end_at_head(const HttpResponse&) {
+  throw RefusalSink::Full();
+}
 
 struct ContentRange {
   imagestore::ByteRange range;
@@ -145,6 +146,18 @@ std::optional<ContentRange> parse_content_range(const std::string* value) {
   ContentRange result{{static_cast<std::int64_t>(*first), static_cast<std::int64_t>(*last) + 1}, std::nullopt};
   if (size) result.size_bytes = static_cast<std::int64_t>(*size);
   return result;
+}
+
+// Of the whole blob, of which a part or all would follow.
+std::optional<std::int64_t> find_size(const HttpResponse& head) {
+  constexpr unsigned long long kMost = std::numeric_limits<std::int64_t>::max() / 2;
+  if (head.status == 206) {
+    const auto range = parse_content_range(head.find_header("Content-Range"));
+    return range ? range->size_bytes : std::nullopt;
+  }
+  const std::string* length = head.find_header("Content-Length");
+  const auto size = length == nullptr ? std::nullopt : base::parse_unsigned(*length);
+  return size && *size <= kMost ? std::optional(static_cast<std::int64_t>(*size)) : std::nullopt;
 }
 
 // The target of `<url>; rel="next"` (RFC 8288), as far as registries write it.
@@ -234,13 +247,16 @@ class RegistryClient::Repository {
     return result;
   }
 
-  Answer head_blob(const oci::Digest& digest, const std::stop_token& stop);
+  std::int64_t get_blob_size(Endpoint& endpoint, const oci::Digest& digest, const std::stop_token& stop);
   FetchedManifest fetch_by_tag(Endpoint& endpoint, const std::string& tag, const std::stop_token& stop);
   FetchedManifest fetch_by_digest(const oci::Digest& digest, const Call& call, const std::stop_token& stop);
   void get_blob_from(Endpoint& endpoint, const oci::Descriptor& descriptor, BlobSink& sink,
                      const RetryListener& on_wait, const std::stop_token& stop);
   bool has_bad_mirrors(const oci::Digest& digest) { return without_mirrors_.lock()->contains(digest.to_string()); }
   void skip_mirrors_for(const oci::Digest& digest) { without_mirrors_.lock()->insert(digest.to_string()); }
+  // One manifest at most, of at most oci::kMaxManifestBytes, for who wants it next.
+  oci::Descriptor keep(FetchedManifest manifest);
+  std::optional<FetchedManifest> take_kept(const oci::Digest& digest);
 
  private:
   Call blob_call(const Endpoint& endpoint, const oci::Descriptor& descriptor, const imagestore::ByteRange& wanted);
@@ -258,6 +274,7 @@ class RegistryClient::Repository {
   base::Synchronized<std::set<std::pair<const Endpoint*, std::string>>> without_ranges_;
   base::Synchronized<std::set<std::string>> without_mirrors_;  // digests
   base::Synchronized<std::map<std::pair<const Endpoint*, std::string>, std::string>> etags_;
+  base::Synchronized<std::optional<FetchedManifest>> kept_;
   BlobUploader uploader_;
 };
 
@@ -312,9 +329,21 @@ oci::Descriptor RegistryClient::resolve(const std::string& tag, std::stop_token 
           return oci::Descriptor{std::move(type), *digest, static_cast<std::int64_t>(size), {}, {}, {}, {}};
         }
         // A refused HEAD has no body to say why.
-        return repository_->fetch_by_tag(endpoint, tag, stop).descriptor;
+        return repository_->keep(repository_->fetch_by_tag(endpoint, tag, stop));
       },
       stop);
+}
+
+oci::Descriptor RegistryClient::Repository::keep(FetchedManifest manifest) {
+  oci::Descriptor descriptor = manifest.descriptor;
+  *kept_.lock() = std::move(manifest);
+  return descriptor;
+}
+
+std::optional<FetchedManifest> RegistryClient::Repository::take_kept(const oci::Digest& digest) {
+  auto kept = kept_.lock();
+  if (!*kept || (*kept)->descriptor.digest != digest) return std::nullopt;
+  return std::exchange(*kept, std::nullopt);
 }
 
 FetchedManifest RegistryClient::get_manifest_by_tag(const std::string& tag, std::stop_token stop) {
@@ -337,6 +366,7 @@ FetchedManifest RegistryClient::Repository::fetch_by_digest(const oci::Digest& d
 }
 
 FetchedManifest RegistryClient::get_manifest(const oci::Digest& digest, std::stop_token stop) {
+  if (auto kept = repository_->take_kept(digest)) return *std::move(kept);
   try {
     return repository_->fetch_by_digest(digest, repository_->manifest_call("GET", digest.to_string()), stop);
   } catch (const RegistryError& not_found) {
@@ -463,29 +493,35 @@ void RegistryClient::skip_mirrors_for(const oci::Digest& digest) {
   repository_->skip_mirrors_for(digest);
 }
 
-Answer RegistryClient::Repository::head_blob(const oci::Digest& digest, const std::stop_token& stop) {
-  const Call call = this->call("HEAD", "blobs/" + digest.to_string());
-  return session_.try_endpoints(
-      [&](Endpoint& endpoint) {
-        Answer answer = session_.call(endpoint, call, stop);
-        if (!answer.is_success()) throw answer.error();
-        return answer;
-      },
-      stop);
+void RegistryClient::require_blob(const oci::Digest& digest, std::stop_token stop) {
+  const Call call = repository_->call("HEAD", "blobs/" + digest.to_string());
+  const auto require = [&](Endpoint& endpoint) {
+    const Answer answer = repository_->session().call(endpoint, call, stop);
+    if (!answer.is_success()) throw answer.error();
+  };
+  repository_->session().try_endpoints(require, stop);
 }
 
-void RegistryClient::require_blob(const oci::Digest& digest, std::stop_token stop) {
-  (void)repository_->head_blob(digest, stop);
+std::int64_t RegistryClient::Repository::get_blob_size(Endpoint& endpoint, const oci::Digest& digest,
+                                                       const std::stop_token& stop) {
+  Call call = this->call("HEAD", "blobs/" + digest.to_string());
+  const Answer head = session_.call(endpoint, call, stop);
+  const bool is_served = !is_ok(head, {405, 501});
+  if (is_served && !head.is_success()) throw head.error();
+  if (const auto size = is_served ? find_size(head.response) : std::nullopt) return *size;
+  call.method = "GET";
+  call.headers = {{"Range", "bytes=0-0"}};
+  call.on_success = end_at_head;
+  const Answer answer = session_.call(endpoint, call, stop);
+  if (!answer.is_success()) throw answer.error();
+  if (const auto size = find_size(answer.response)) return *size;
+  throw Error(ErrorCode::kDataLoss, answer.request + ": the answer does not say how large the blob is");
 }
 
 std::optional<std::int64_t> RegistryClient::find_blob_size(const oci::Digest& digest, std::stop_token stop) {
-  constexpr unsigned long long kMost = std::numeric_limits<std::int64_t>::max() / 2;
   try {
-    const Answer answer = repository_->head_blob(digest, stop);
-    const std::string* length = answer.response.find_header("Content-Length");
-    const auto size = length == nullptr ? std::nullopt : base::parse_unsigned(*length);
-    if (!size || *size > kMost) throw Error(ErrorCode::kDataLoss, answer.request + ": no Content-Length");
-    return static_cast<std::int64_t>(*size);
+    return repository_->session().try_endpoints(
+        [&](Endpoint& endpoint) { return repository_->get_blob_size(endpoint, digest, stop); }, stop);
   } catch (const RegistryError& error) {
     if (error.status() != 404) throw;
     return std::nullopt;
@@ -552,9 +588,7 @@ V2Presence RegistryClient::probe(std::stop_token stop) {
   RegistrySession& session = repository_->session();
   Call call;
   call.total_timeout = repository_->whole_timeout();
-  // What a web page has to say beyond that is of no interest.
-  IgnoringSink body;
-  call.on_success = [&](const HttpResponse&) { return &body; };
+  call.on_success = end_at_head;
   try {
     const Answer answer = session.call(session.registry(), call, stop);
     if (answer.response.status == 401) return V2Presence::kConfirmed;

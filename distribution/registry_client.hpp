@@ -122,8 +122,9 @@ class RegistryClient {
   // One request to the registry itself. Throws TransportError.
   V2Presence probe(std::stop_token stop);
 
-  // HEAD, and GET where HEAD does not tell all or fails (A5). The size is of the manifest. Throws RegistryError,
-  // TransportError, kDataLoss.
+  // HEAD, and GET where HEAD does not tell all or fails (A5): what that brings is kept for the next get_manifest() of
+  // its digest, once, until another one comes. The size is of the manifest. Throws RegistryError, TransportError,
+  // kDataLoss.
   oci::Descriptor resolve(const std::string& tag, std::stop_token stop);
 
   // By digest: verified against the digest asked for. By tag: hashed. At most oci::kMaxManifestBytes (kDataLoss).
@@ -142,7 +143,8 @@ class RegistryClient {
   void skip_mirrors_for(const oci::Digest& digest);
   // That the blob may be had from here: HEAD. RegistryError if not.
   void require_blob(const oci::Digest& digest, std::stop_token stop);
-  // The same, and how large it is; nothing if the registry has not got it. kDataLoss if it does not say.
+  // How large it is: HEAD, and where that is not served or does not say the head of a GET; nothing if the registry has
+  // not got it. kDataLoss if neither says.
   std::optional<std::int64_t> find_blob_size(const oci::Digest& digest, std::stop_token stop);
   // A small blob, verified; for configs.
   std::string read_blob(const oci::Descriptor& descriptor, std::size_t limit_bytes, std::stop_token stop);

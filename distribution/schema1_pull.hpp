@@ -13,8 +13,8 @@
 namespace lighterd::distribution {
 
 // The layers of the image, base first, one as often as it is there, with the sizes that its manifest does not say: the
-// store's, or else the registry's, by a HEAD for each. Blocks. RemoteError "blob <digest> was not found in repository
-// <name>"; throws as RegistryClient.
+// store's, or else the registry's, by a HEAD for each (RegistryClient::find_blob_size). Blocks. RemoteError "blob
+// <digest> was not found in repository <name>"; throws as RegistryClient.
 std::vector<oci::Descriptor> list_schema1_layers(DistributionServices& services, RegistryClient& client,
                                                  const oci::Schema1Manifest& manifest, std::stop_token stop);
 

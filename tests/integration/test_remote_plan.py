@@ -303,3 +303,18 @@ def test_a_manifest_that_is_an_index_too(api: Api, fault_registry: FaultRegistry
     fault_registry.on("GET|HEAD", "manifests/.+", Reply(status=200, body=body, headers={
         "Docker-Content-Digest": Blob.of(body).digest}))
     assert ask_in_vain(api, name, "plan")[0] == 400
+
+
+@pytest.mark.parametrize("poor", [Reply(status=405, body=b""), Reply(headers={"Docker-Content-Digest": ""})],
+                         ids=["not allowed", "without a digest"])
+@pytest.mark.parametrize("kind", ["image", "index", "schema 1"])
+def test_a_head_that_is_of_no_use(api: Api, fault_registry: FaultRegistry, poor: Reply, kind: str) -> None:
+    """The manifest that is fetched by its tag then is the one that is pulled, and fetched once."""
+    image = {"image": lambda: make_small_image("headless"), "index": lambda: PLATFORMS,
+             "schema 1": lambda: make_schema1(LAYERS[:2])}[kind]()
+    name = fault_registry.add(image, "plan/headless", "1")
+    fault_registry.on("HEAD", "manifests/.+", poor)
+    planned = pull_as_planned(api, fault_registry, name)
+    assert planned["Digest"] == image.digest
+    assert fault_registry.count("GET", "manifests/1") == 1
+    assert fault_registry.count("GET", f"manifests/{image.digest}") == 0

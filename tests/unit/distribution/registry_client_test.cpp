@@ -44,8 +44,15 @@ TEST_P(ResolveWithPoorHead, GetsAndHashes) {
   Fault fault = GetParam().head;
   fault.method = "HEAD";
   registry.add_fault(fault);
-  EXPECT_EQ(client(registry).resolve("1", {}), manifest);
+  RegistryClient puller = client(registry);
+  EXPECT_EQ(puller.resolve("1", {}), manifest);
   EXPECT_EQ(registry.count("GET", "/v2/team/app/manifests/1"), 1U);
+  const FetchedManifest fetched = puller.get_manifest(manifest.digest, {});
+  EXPECT_EQ(fetched.bytes, R"({"a":1})");
+  EXPECT_EQ(fetched.descriptor, manifest);
+  EXPECT_EQ(registry.count("GET", "*"), 1U) << "it is here already";
+  puller.get_manifest(manifest.digest, {});
+  EXPECT_EQ(registry.count("GET", "*"), 2U) << "once";
 }
 INSTANTIATE_TEST_SUITE_P(
     Table, ResolveWithPoorHead,
@@ -56,6 +63,21 @@ INSTANTIATE_TEST_SUITE_P(
                     HeadCase{"huge", {.headers = {{"Content-Length", "9223372036854775807"}}}},
                     HeadCase{"not_allowed", {.status = 405}}, HeadCase{"server_error", {.status = 500}}),
     [](const auto& each) { return std::string(each.param.name); });
+
+TEST_F(RegistryClientTest, WhatWasFetchedByTagIsForItsDigestAlone) {
+  registry.add_fault({.method = "HEAD", .times = -1, .status = 405});
+  const auto first = registry.add_manifest(repository, "1", kManifestType, R"({"a":1})");
+  const auto second = registry.add_manifest(repository, "2", kManifestType, R"({"a":2})");
+  RegistryClient puller = client(registry);
+  puller.resolve("1", {});
+  EXPECT_EQ(puller.get_manifest(second.digest, {}).bytes, R"({"a":2})");
+  puller.resolve("2", {});
+  registry.clear_requests();
+  EXPECT_EQ(puller.get_manifest(first.digest, {}).bytes, R"({"a":1})");
+  EXPECT_EQ(registry.count("GET", "*"), 1U) << "one is kept";
+  EXPECT_EQ(puller.get_manifest(second.digest, {}).bytes, R"({"a":2})");
+  EXPECT_EQ(registry.count("GET", "*"), 1U);
+}
 
 TEST_F(RegistryClientTest, StripsContentTypeParameters) {
   registry.add_manifest(repository, "1", "Application/Vnd.OCI.Image.Manifest.v1+JSON; charset=utf-8", "{}");
@@ -300,6 +322,58 @@ TEST_F(RegistryClientTest, TellsTheSizeOfABlobThatIsThere) {
   registry.add_fault({.method = "HEAD", .status = 403});
   EXPECT_EQ(error_of<RegistryError>([&] { (void)client(registry).find_blob_size(blob.digest, {}); }).status(), 403);
   EXPECT_EQ(registry.count("GET", "*"), 0U);
+}
+
+struct SizeCase {
+  const char* name;
+  Fault head;
+  bool has_ranges = true;
+};
+class SizeWithPoorHead : public RegistryTest, public testing::WithParamInterface<SizeCase> {};
+TEST_P(SizeWithPoorHead, IsThatOfAGet) {
+  const auto blob = registry.add_blob(repository, std::string(1000, 'x'));
+  Fault head = GetParam().head;
+  head.method = "HEAD";
+  registry.add_fault(head);
+  // Whoever reads on waits for it.
+  if (!GetParam().has_ranges)
+    registry.add_fault({.method = "GET", .status = 200, .body = std::string(500, 'x'), .stall_after_bytes = 5});
+  EXPECT_EQ(client(registry).find_blob_size(blob.digest, {}), GetParam().has_ranges ? 1000 : 500);
+  const auto gets = registry.requests("GET");
+  ASSERT_EQ(gets.size(), 1U);
+  EXPECT_EQ(gets[0].header("Range"), "bytes=0-0");
+}
+INSTANTIATE_TEST_SUITE_P(Table, SizeWithPoorHead,
+                         testing::Values(SizeCase{"not_allowed", {.status = 405}},
+                                         SizeCase{"not_implemented", {.status = 501}},
+                                         SizeCase{"no_length", {.headers = {{"Content-Length", ""}}}},
+                                         SizeCase{"no_ranges", {.status = 405}, false}),
+                         [](const auto& each) { return std::string(each.param.name); });
+
+TEST_F(RegistryClientTest, ASizeThatNobodyTellsIsNone) {
+  const auto blob = registry.add_blob(repository, "layer");
+  const auto ask = [&] { (void)client(registry).find_blob_size(blob.digest, {}); };
+  registry.add_fault({.method = "HEAD", .times = -1, .status = 405});
+  registry.add_fault({.method = "GET", .headers = {{"Content-Range", "bytes 0-0/*"}}});
+  EXPECT_EQ(error_of(ask).code(), ErrorCode::kDataLoss);
+  registry.add_fault({.method = "GET", .status = 200, .body = "x", .endless_body = true});
+  EXPECT_EQ(error_of(ask).code(), ErrorCode::kDataLoss);
+  registry.add_fault({.method = "GET", .status = 403});
+  EXPECT_EQ(error_of<RegistryError>(ask).status(), 403);
+  registry.add_fault({.method = "GET", .status = 404});
+  EXPECT_EQ(client(registry).find_blob_size(blob.digest, {}), std::nullopt);
+}
+
+TEST_F(RegistryClientTest, OnlyTheHeadOfV2Counts) {
+  registry.add_fault({.path = "/v2/", .status = 200, .body = "<html>", .endless_body = true});
+  registry.add_fault({.path = "/v2/",
+                      .status = 200,
+                      .headers = {{"Docker-Distribution-API-Version", "registry/2.0"}},
+                      .body = std::string(100, 'x'),
+                      .stall_after_bytes = 10});
+  options.stall_timeout = std::chrono::seconds(60);
+  EXPECT_EQ(client(registry).probe({}), V2Presence::kLikely);
+  EXPECT_EQ(client(registry).probe({}), V2Presence::kConfirmed);
 }
 
 TEST_F(RegistryClientTest, NamesTheDaemonToTheRegistryAndToNobodyElse) {
