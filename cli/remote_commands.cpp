@@ -15,7 +15,7 @@ namespace lighterd::cli {
 namespace {
 
 Target remote_target(const std::string& name, const std::string& question) {
-  if (!is_url(name)) parse_image_name(name);
+  parse_remote_name(name);
   return Target("/lighter/v1/remote/" + encode_name(name) + "/" + question);
 }
 

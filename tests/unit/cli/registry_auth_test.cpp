@@ -58,6 +58,8 @@ TEST_F(RegistryAuthTest, HubHasManyNames) {
   EXPECT_EQ(user_for("alpine", {key}), "user of " + key);
   EXPECT_EQ(user_for("docker.io/team/app", {"docker.io"}), "user of docker.io");
   EXPECT_EQ(user_for("alpine", {"registry-1.docker.io"}), "user of registry-1.docker.io");
+  for (const char* name : {"registry-1.docker.io/team/x", "www.docker.io/alpine", "https://index.docker.io/team/x:1"})
+    EXPECT_EQ(user_for(name, {key}), "user of " + key) << name;
   const auto file = write("config.json", auths({key}));
   EXPECT_EQ(fields(find_registry_auth({file}, "alpine")).at("serveraddress"), key);
 }
@@ -76,6 +78,19 @@ TEST_F(RegistryAuthTest, KeysMayBeUrlsAndNamesToo) {
   EXPECT_EQ(user_for("https://a.example/x:1", {"a.example"}), "user of a.example");
   EXPECT_EQ(user_for("https://docker.io/team/x", {"docker.io"}), "user of docker.io");
   EXPECT_EQ(user_for("https://host/team/x", {"docker.io"}), "");
+  EXPECT_EQ(user_for("https:/a.example/x:1", {"a.example"}), "user of a.example");
+}
+
+TEST_F(RegistryAuthTest, ThePortOfHttpsNeedsNotBeWritten) {
+  for (const char* name : {"https://a.example:443/x", "a.example:443/x", "a.example/x"}) {
+    EXPECT_EQ(user_for(name, {"a.example"}), "user of a.example") << name;
+    EXPECT_EQ(user_for(name, {"https://a.example:443"}), "user of https://a.example:443") << name;
+  }
+  EXPECT_EQ(user_for("https://registry/x", {"registry"}), "user of registry");
+  EXPECT_EQ(user_for("https://registry/x", {"registry:443"}), "user of registry:443");
+  EXPECT_EQ(user_for("http://registry/x", {"registry"}), "");
+  const auto file = write("config.json", auths({"registry"}));
+  EXPECT_EQ(fields(find_registry_auth({file}, "https://registry/x")).at("serveraddress"), "registry:443");
 }
 
 TEST_F(RegistryAuthTest, AnIdentityTokenGoesAlone) {
