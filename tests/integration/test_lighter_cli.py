@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -149,6 +150,12 @@ def test_a_push_that_is_denied(lighter: LighterCli, registry_htpasswd: DockerReg
     assert lighter.code("push", f"{registry_htpasswd.host}/cli/denied:1") == DENIED
 
 
+def test_a_login_is_missed_where_nothing_is_found(lighter: LighterCli, registry_token: DockerRegistry) -> None:
+    name = registry_token.add(IMAGE, "private/cli", "1")
+    for command in "pull", "inspect", "tags", "plan":
+        assert lighter.code(command, name) == DENIED, command
+
+
 def test_helpers_are_named(scripted: LighterCli, script: ScriptedDaemon) -> None:
     script.on("/v1.55/images/create", b'{"message":"denied"}', status=403)
     config = Path(scripted.env["DOCKER_CONFIG"]) / "config.json"
@@ -215,6 +222,56 @@ def test_an_archive_that_is_broken(lighter: LighterCli, folder: Path) -> None:
     assert refused.code == FAILED
     assert refused.err.startswith("lighter: ")
     assert lighter.code("load", "-i", str(folder / "missing.tar")) == USAGE
+
+
+def load_from_pipe(lighter: LighterCli) -> subprocess.Popen:
+    return subprocess.Popen([*lighter.command, "load"], env=lighter.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+
+
+def feed(child: subprocess.Popen, piece: bytes, count: int) -> None:
+    try:
+        for _ in range(count):
+            child.stdin.write(piece)
+        child.stdin.close()
+    except BrokenPipeError:
+        pass  # it has heard enough
+
+
+def test_the_daemons_text_survives_a_large_body(lighter: LighterCli) -> None:
+    child = load_from_pipe(lighter)
+    feed(child, b"this is no archive\n" * 51200, 320)
+    error = child.stderr.read().decode()
+    assert child.wait(30) == FAILED
+    assert error.count("\n") == 1
+    assert "sending" not in error and "broke off" not in error
+    assert error == lighter.run("load", "-i", __file__).err
+
+
+def test_a_refusal_before_the_body_is_there(lighter_binary: Path, folder: Path) -> None:
+    """On a Unix socket the first send to a daemon that has closed fails."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "refusing.sock"))
+        listener.listen()
+        child = load_from_pipe(LighterCli(lighter_binary, f"unix://{folder}/refusing.sock", folder / "config"))
+        with listener.accept()[0] as connection:
+            while b"\r\n\r\n" not in connection.recv(65536):
+                pass
+            body = b'{"message":"too large for us"}'
+            connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    feed(child, bytes(1 << 20), 16)
+    assert child.stderr.read() == b"lighter: too large for us\n"
+    assert child.wait(10) == FAILED
+
+
+def test_a_daemon_that_goes_without_a_word(scripted: LighterCli, script: ScriptedDaemon) -> None:
+    script.on("/v1.55/images/load", status=None)
+    child = load_from_pipe(scripted)
+    assert script.broken_off.wait(10)
+    feed(child, bytes(1 << 20), 16)
+    error = child.stderr.read().decode()
+    assert child.wait(10) == FAILED
+    assert "cannot reach" not in error and error.startswith("lighter: the daemon broke off the request: ")
 
 
 def test_a_save_that_fails_leaves_no_file(lighter: LighterCli, folder: Path) -> None:
@@ -462,3 +519,20 @@ def test_completion_knows_every_command_and_flag(lighter: LighterCli, app: str) 
         assert flags | {"--host", "--json"} == set(complete(f"lighter {command} --", env)), command
     lighter.ok("pull", app)
     assert complete("lighter rm ''", env) == [app]
+
+
+def test_completion_runs_nothing_and_asks_the_daemon_of_the_line(scripted: LighterCli, script: ScriptedDaemon,
+                                                                 folder: Path) -> None:
+    trace = folder / "trace"
+    tags = ["a.example/good:1", f"$(touch${{IFS}}{trace}):1", f"`touch${{IFS}}{trace}`:2", "x$HOME:3"]
+    image = {"Id": "sha256:00", "Created": 1, "Size": 1, "RepoTags": tags, "RepoDigests": []}
+    script.on("/v1.55/images/json", json.dumps([image]).encode())
+    env = {**scripted.env, "PATH": f"{Path(scripted.command[0]).parent}:{scripted.env['PATH']}"}
+    assert complete("lighter rm ''", env) == ["a.example/good:1"]
+    assert not trace.exists()
+    env["LIGHTER_HOST"] = f"unix://{folder}/nobody.sock"
+    split = script.host.replace(":", " : ")  # as bash has the words
+    for flag in f"-H {script.host}", f"-H {split}", f"--host={script.host}", f"--host = {split}":
+        assert complete(f"lighter {flag} rm ''", env) == ["a.example/good:1"], flag
+        assert complete(f"lighter {flag} pus", env) == ["push"], flag
+    assert complete("lighter rm ''", env) == []

@@ -28,14 +28,20 @@ class FakeDaemon final : public DaemonClient {
     if (is_gone) throw Failure(ExitCode::kUnreachable, "gone");
     const Reply reply = replies.empty() ? Reply{} : replies.front();
     if (!replies.empty()) replies.pop_front();
-    if (reply.status != 200) throw Failure(exit_code_of_status(reply.status), refusal_text(reply.body, reply.status));
+    if (reply.status != 200) refuse(reply);
     answer.write(base::as_bytes(reply.body));
+    if (breaks_off) throw Failure(ExitCode::kFailed, "broken off");
+  }
+  static void refuse(const Reply& reply) {
+    const std::string text = refusal_text(reply.body, reply.status);
+    throw Failure(exit_code_of_refusal(reply.status, text), text);
   }
   std::deque<Reply> replies;
   std::vector<std::string> requests;
   std::vector<bool> has_auth;
   std::string body;
   bool is_gone = false;
+  bool breaks_off = false;
 };
 
 class FakeConsole final : public Console {
@@ -136,6 +142,14 @@ TEST_F(CommandsTest, AnErrorRecordIsAFailure) {
   EXPECT_EQ(console.errors, std::vector<std::string>{"unexpected EOF"});
 }
 
+TEST_F(CommandsTest, WhatTheDaemonSaidCountsHoweverTheConnectionEnded) {
+  daemon.breaks_off = true;
+  daemon.replies = {{200, "{\"error\":\"unexpected EOF\"}\r\n"}, {200, "{\"status\":\"x\"}\r\n"}};
+  EXPECT_EQ(run_it(LoadOptions{write_file("archive").string(), true}), ExitCode::kFailed);
+  EXPECT_EQ(run_it(LoadOptions{write_file("archive").string(), true}), ExitCode::kFailed);
+  EXPECT_EQ(console.errors, (std::vector<std::string>{"unexpected EOF", "broken off"}));
+}
+
 TEST_F(CommandsTest, APullEndsWithTheWholeName) {
   daemon.replies = {{200, "{\"status\":\"Status: done\"}\r\n"}};
   EXPECT_EQ(run_it(transfer<PullOptions>("alpine")), ExitCode::kDone);
@@ -167,11 +181,16 @@ TEST_F(CommandsTest, CredentialsOfTheRegistryAreSent) {
 
 TEST_F(CommandsTest, HelpersAreMentionedWhenTheyAreMissed) {
   auth_files = {write_file(R"({"credsStore":"desktop"})")};
-  daemon.replies = {{401, R"({"message":"login needed"})"}, {404, R"({"message":"gone"})"}};
+  daemon.replies = {{401, R"({"message":"login needed"})"},
+                    {404, R"({"message":"repository b not found, or needs a login: denied"})"},
+                    {404, R"({"message":"gone"})"}};
   EXPECT_EQ(run_it(TagsOptions{"a.example/b"}), ExitCode::kDenied);
   ASSERT_EQ(console.errors.size(), 2U);
   EXPECT_NE(console.errors.front().find("REGISTRY_AUTH_FILE"), std::string::npos);
   EXPECT_EQ(console.errors.back(), "login needed");
+  console.errors.clear();
+  EXPECT_EQ(run_it(TagsOptions{"a.example/b"}), ExitCode::kDenied);
+  EXPECT_EQ(console.errors.size(), 2U);
   console.errors.clear();
   EXPECT_EQ(run_it(TagsOptions{"a.example/b"}), ExitCode::kNotFound);
   EXPECT_EQ(console.errors, std::vector<std::string>{"gone"});
