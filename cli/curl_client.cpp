@@ -56,6 +56,7 @@ class Exchange {
   void configure_request(CurlOptions& options);
   CURLcode drive(CURLM* multi, const std::stop_token& stop);
   std::size_t read_body(std::span<std::byte> buffer);
+  std::size_t take_held(std::span<std::byte> buffer);
   bool has_answer_pending() const;
   void resume();
   long status() const;
@@ -74,6 +75,7 @@ class Exchange {
   }
   static std::size_t on_write(char* data, std::size_t size, std::size_t count, void* self) noexcept;
   static std::size_t on_read(char* data, std::size_t size, std::size_t count, void* self) noexcept;
+  static int on_socket(void* self, curl_socket_t socket, curlsocktype purpose) noexcept;
 
   const Host& host_;
   const Request& request_;
@@ -81,7 +83,8 @@ class Exchange {
   base::CurlHeaderLines lines_;
   EasyHandle easy_;
   std::string refusal_;
-  std::vector<std::byte> held_;  // of the body, while the answer is read first
+  curl_socket_t socket_ = CURL_SOCKET_BAD;  // the one that was opened last
+  std::vector<std::byte> held_;             // of the body, while the answer is read first
   bool is_paused_ = false;
   std::exception_ptr failure_;
 };
@@ -110,6 +113,8 @@ void Exchange::configure_request(CurlOptions& options) {
     options.set_option(CURLOPT_POST, 1L);
     options.set_function(CURLOPT_READFUNCTION, &Exchange::on_read);
     options.set_pointer(CURLOPT_READDATA, this);
+    options.set_function(CURLOPT_SOCKOPTFUNCTION, &Exchange::on_socket);
+    options.set_pointer(CURLOPT_SOCKOPTDATA, this);
     lines_.add("Content-Type", "application/x-tar");
     lines_.add("Transfer-Encoding", "chunked");
     lines_.suppress("Expect");
@@ -144,27 +149,30 @@ std::size_t Exchange::on_read(char* data, std::size_t size, std::size_t count, v
 // Sending to a daemon that has answered and closed fails, and libcurl forgets the answer: it is read before more is
 // sent. The body may have kept us waiting for long.
 std::size_t Exchange::read_body(std::span<std::byte> buffer) {
-  std::size_t count = 0;
-  if (held_.empty()) {
-    count = request_.body->read(buffer);
-  } else {
-    count = std::min(held_.size(), buffer.size());
-    const auto end = held_.begin() + static_cast<std::ptrdiff_t>(count);
-    std::copy(held_.begin(), end, buffer.begin());
-    held_.erase(held_.begin(), end);
-  }
+  if (!held_.empty()) return take_held(buffer);
+  const std::size_t count = request_.body->read(buffer);
   if (count == 0 || !has_answer_pending()) return count;
-  held_.insert(held_.begin(), buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(count));
+  held_.assign(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(count));
   is_paused_ = true;
   return CURL_READFUNC_PAUSE;
 }
 
+std::size_t Exchange::take_held(std::span<std::byte> buffer) {
+  const std::size_t count = std::min(held_.size(), buffer.size());
+  const auto end = held_.begin() + static_cast<std::ptrdiff_t>(count);
+  std::copy(held_.begin(), end, buffer.begin());
+  held_.erase(held_.begin(), end);
+  return count;
+}
+
 bool Exchange::has_answer_pending() const {
-  curl_socket_t socket = CURL_SOCKET_BAD;
-  if (curl_easy_getinfo(easy_.get(), CURLINFO_ACTIVESOCKET, &socket) != CURLE_OK || socket == CURL_SOCKET_BAD)
-    return false;
-  pollfd waits{socket, POLLIN, 0};
+  pollfd waits{socket_, POLLIN, 0};
   return ::poll(&waits, 1, 0) > 0;
+}
+
+int Exchange::on_socket(void* self, curl_socket_t socket, curlsocktype /*purpose*/) noexcept {
+  static_cast<Exchange*>(self)->socket_ = socket;
+  return CURL_SOCKOPT_OK;
 }
 
 void Exchange::resume() {

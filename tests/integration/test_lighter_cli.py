@@ -249,14 +249,18 @@ def test_the_daemons_text_survives_a_large_body(lighter: LighterCli) -> None:
 
 
 def test_a_refusal_before_the_body_is_there(lighter_binary: Path, folder: Path) -> None:
-    """On a Unix socket the first send to a daemon that has closed fails."""
+    """What waited for its input sends to a daemon that has closed, which on a Unix socket fails at once."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "refusing.sock"))
         listener.listen()
         child = load_from_pipe(LighterCli(lighter_binary, f"unix://{folder}/refusing.sock", folder / "config"))
         with listener.accept()[0] as connection:
-            while b"\r\n\r\n" not in connection.recv(65536):
-                pass
+            child.stdin.write(b"first")
+            child.stdin.flush()
+            received = b""
+            while not received.endswith(b"first\r\n"):
+                received += connection.recv(65536)
+            wait_until(lambda: Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "S", "it waits for the rest")
             body = b'{"message":"too large for us"}'
             connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
     feed(child, bytes(1 << 20), 16)
