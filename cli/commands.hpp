@@ -11,6 +11,7 @@
 #include "cli/console.hpp"
 #include "cli/daemon_client.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/json_printer.hpp"
 
 namespace lighterd::cli {
 
