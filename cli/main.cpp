@@ -14,14 +14,14 @@ namespace {
 using namespace lighterd::cli;
 
 ExitCode run(const CommandLine& line, const Environment& environment) {
-  StandardConsole console;
   try {
     const Interrupt interrupt;
+    StandardConsole console(interrupt.token());
     const auto client = make_curl_client(line.host, interrupt.token());
     Context context{*client, console, environment.auth_files, line.format, interrupt.token()};
     return run_command(*line.command, context);
   } catch (const std::exception& error) {
-    console.write_error(error.what());
+    print_error(error.what());
     return exit_code_of(error);
   }
 }

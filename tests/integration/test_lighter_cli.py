@@ -2,13 +2,17 @@
 """lighter, the command-line client: every command, what it prints where, and how it ends (docs/lighter.md)."""
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import signal
 import socket
+import struct
 import subprocess
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -174,7 +178,7 @@ def test_archives_keep_digests(lighter: LighterCli, make_daemon: Callable[..., D
     lighter.ok("pull", app)
     file = folder / "images.tar"
     assert lighter.ok("save", "-o", str(file), app, index).out == ""
-    assert list(folder.glob(".images*")) == []
+    assert list(folder.glob(".lighter-*")) == []
     assert lighter.read_archive("save", app, index) == file.read_bytes()
     other = make_daemon().start()
     there = LighterCli(lighter_binary, other.host, folder / "other-config")
@@ -229,6 +233,10 @@ def load_from_pipe(lighter: LighterCli) -> subprocess.Popen:
                             stderr=subprocess.PIPE)
 
 
+def is_asleep(child: subprocess.Popen) -> bool:
+    return Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "S"
+
+
 def feed(child: subprocess.Popen, piece: bytes, count: int) -> None:
     try:
         for _ in range(count):
@@ -260,7 +268,7 @@ def test_a_refusal_before_the_body_is_there(lighter_binary: Path, folder: Path) 
             received = b""
             while not received.endswith(b"first\r\n"):
                 received += connection.recv(65536)
-            wait_until(lambda: Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "S", "it waits for the rest")
+            wait_until(lambda: is_asleep(child), "it waits for the rest")
             body = b'{"message":"too large for us"}'
             connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
     feed(child, bytes(1 << 20), 16)
@@ -285,7 +293,7 @@ def test_a_save_that_fails_leaves_no_file(lighter: LighterCli, folder: Path) -> 
     file.write_text("from before")
     assert lighter.code("save", "-o", str(file), "nothing") == NOT_FOUND
     assert file.read_text() == "from before"
-    assert list(folder.glob(".gone*")) == []
+    assert list(folder.glob(".lighter-*")) == []
 
 
 @pytest.mark.parametrize("end", ["interrupted", "broken off"])
@@ -328,6 +336,32 @@ def test_a_load_is_interrupted_while_nothing_comes(scripted: LighterCli, script:
     pause.release()
 
 
+def bytes_in(pipe: IO[bytes]) -> int:
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+
+
+@pytest.mark.parametrize("command", [["save", "a"], ["images", "--json"]])
+def test_one_signal_ends_a_write_that_nobody_reads(scripted: LighterCli, script: ScriptedDaemon, command: list[str]) -> None:
+    document = json.dumps([{"Id": "x" * 1000}] * 1000).encode()
+    script.on("/v1.55/images/get", document)
+    script.on("/v1.55/images/json", document)
+    child = subprocess.Popen([*scripted.command, *command], env=scripted.env, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
+    wait_until(lambda: bytes_in(child.stdout) > 1 << 15 and is_asleep(child), "the pipe is full")
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(10) == INTERRUPTED
+    assert child.stderr.read() == b"lighter: interrupted\n"
+
+
+def test_standard_output_is_whole_through_a_pipe(scripted: LighterCli, script: ScriptedDaemon, folder: Path) -> None:
+    archive = random_bytes("pipe", 3 << 20)
+    script.on("/v1.55/images/get", archive[:1 << 20], archive[1 << 20:])
+    assert scripted.read_archive("save", "a") == archive
+    with open(folder / "file", "wb") as file:
+        subprocess.run([*scripted.command, "save", "a"], env=scripted.env, stdout=file, check=True)
+    assert (folder / "file").read_bytes() == archive
+
+
 def test_interrupting_a_pull(lighter: LighterCli, fault_registry: FaultRegistry) -> None:
     layer = IMAGE.layers[0]
     name = fault_registry.add(IMAGE, "cli/stalled", "1")
@@ -358,7 +392,7 @@ def test_bars_on_a_terminal(lighter: LighterCli, fault_registry: FaultRegistry) 
 
 
 def test_a_terminal_gets_no_archive(lighter: LighterCli) -> None:
-    for command in ("save", "a"), ("load",):
+    for command in ("save", "a"), ("load",), ("save", "-o", "/dev/tty", "a"), ("save", "-o", "/dev/stdout", "a"):
         terminal = lighter.on_terminal(*command)
         assert terminal.wait() == USAGE
         assert "terminal" in terminal.text
