@@ -123,15 +123,39 @@ Secret make_header(const Credentials& credentials, std::string_view registry) {
   return Secret(std::move(encoded));
 }
 
-Json read_document(const fs::path& file) {
+[[noreturn]] void refuse_file(const fs::path& file, const std::string& why) {
+  throw Failure(ExitCode::kUsage, "cannot read the credentials in " + file.string() + ": " + why);
+}
+
+Secret read_text(const fs::path& file) {
+  std::error_code error;
+  const fs::path target = fs::canonical(file, error);  // people link their configuration from elsewhere
+  if (error) refuse_file(file, error.message());
   try {
-    const fs::path target = fs::canonical(file);  // people link their configuration from elsewhere
-    const Secret text(base::read_file(target, kLimits.max_bytes));
+    return Secret(base::read_file(target, kLimits.max_bytes));
+  } catch (const base::Error& failure) {
+    refuse_file(file, failure.text());
+  }
+}
+
+Json read_document(const fs::path& file) {
+  const Secret text = read_text(file);
+  try {
     Json document = base::parse_json(text.reveal(), "file", kLimits);
     if (document.is_object()) return document;
   } catch (const std::exception&) {  // what the parser says may quote a password
   }
-  throw Failure(ExitCode::kUsage, "cannot read the credentials in " + file.string() + ": it must be a JSON object");
+  refuse_file(file, "it must be a JSON object");
+}
+
+std::vector<fs::path> files_that_are_there(const AuthFiles& files) {
+  std::vector<fs::path> found;
+  if (files.named) found.push_back(*files.named);
+  for (const fs::path& file : files.files) {
+    std::error_code error;
+    if (fs::exists(file, error) || error) found.push_back(file);
+  }
+  return found;
 }
 
 // Nothing for a name that is none: the daemon says what is wrong with it.
@@ -145,14 +169,12 @@ std::optional<oci::RepositoryName> find_repository(const std::string& name) {
 
 }  // namespace
 
-RegistryAuth find_registry_auth(const std::vector<fs::path>& files, std::string_view name) {
+RegistryAuth find_registry_auth(const AuthFiles& files, std::string_view name) {
   RegistryAuth auth;
   const auto repository = find_repository(std::string(name));
   if (!repository) return auth;
   const std::string key = key_of(*repository);
-  for (const fs::path& file : files) {
-    std::error_code error;
-    if (!fs::exists(file, error)) continue;
+  for (const fs::path& file : files_that_are_there(files)) {
     const Json document = read_document(file);
     try {
       if (const auto credentials = find_entry(document, key)) {

@@ -81,7 +81,7 @@ class CommandsTest : public testing::Test {
   tests::TempDir folder;
   FakeDaemon daemon;
   FakeConsole console;
-  std::vector<std::filesystem::path> auth_files;
+  AuthFiles auth_files;
 };
 
 template <typename Options>
@@ -120,7 +120,7 @@ TEST_F(CommandsTest, PushTakesATagOrAll) {
 TEST_F(CommandsTest, WhatContradictsItselfIsNotAsked) {
   const std::string digest = "@sha256:" + std::string(64, 'a');
   const std::vector<Command> commands = {transfer<PullOptions>("a:1", {}, true),
-                                         transfer<PullOptions>("a", {"x", "y"}, true),
+                                         transfer<PullOptions>("a", {"linux/amd64", "linux/arm64"}, true),
                                          transfer<PushOptions>("a" + digest),
                                          transfer<PushOptions>("a:1", {}, true),
                                          transfer<PullOptions>("UPPER"),
@@ -128,6 +128,17 @@ TEST_F(CommandsTest, WhatContradictsItselfIsNotAsked) {
                                          TagsOptions{"a b"},
                                          RemoveOptions{.names = {""}},
                                          SaveOptions{.names = {"a"}, .platforms = {"///"}},
+                                         transfer<PullOptions>("a", {"nonsense"}),
+                                         transfer<PushOptions>("a", {"linux/amd64", "nonsense"}),
+                                         transfer<PullOptions>("a", {"all"}, true),
+                                         InspectOptions{.name = "a", .platform = "nonsense"},
+                                         PlanOptions{"a", {"nonsense"}},
+                                         InspectOptions{.name = "a", .id = "nonsense"},
+                                         InspectOptions{.name = "a", .id = "sha256:00"},
+                                         InspectOptions{.name = "a:1", .id = digest.substr(1)},
+                                         InspectOptions{.name = "a" + digest, .id = digest.substr(1)},
+                                         TagsOptions{"https://a.example"},
+                                         LoadOptions{.file = folder.path().string()},
                                          ImagesOptions{.filters = {"dangling"}},
                                          LoadOptions{.file = "/nonexistent/file"},
                                          SaveOptions{.names = {"a"}, .file = "/nonexistent/file"}};
@@ -171,7 +182,7 @@ TEST_F(CommandsTest, WithJsonRecordsAreLinesAsTheyCame) {
 }
 
 TEST_F(CommandsTest, CredentialsOfTheRegistryAreSent) {
-  auth_files = {write_file(R"({"auths":{"a.example":{"auth":"dTpw"}}})")};
+  auth_files = {{write_file(R"({"auths":{"a.example":{"auth":"dTpw"}}})")}, {}};
   for (const char* name : {"a.example/b", "c.example/d"}) {
     request_of(transfer<PullOptions>(name));
     request_of(InspectOptions{.name = name});
@@ -180,7 +191,7 @@ TEST_F(CommandsTest, CredentialsOfTheRegistryAreSent) {
 }
 
 TEST_F(CommandsTest, HelpersAreMentionedWhenTheyAreMissed) {
-  auth_files = {write_file(R"({"credsStore":"desktop"})")};
+  auth_files = {{write_file(R"({"credsStore":"desktop"})")}, {}};
   daemon.replies = {{401, R"({"message":"login needed"})"},
                     {404, R"({"message":"repository b not found, or needs a login: denied"})"},
                     {404, R"({"message":"gone"})"}};
@@ -198,9 +209,9 @@ TEST_F(CommandsTest, HelpersAreMentionedWhenTheyAreMissed) {
 
 TEST_F(CommandsTest, RemoteQuestionsHaveTheirParameters) {
   EXPECT_EQ(request_of(InspectOptions{.name = "a.example/b:1"}), "GET /lighter/v1/remote/a.example/b:1/inspect");
-  EXPECT_EQ(
-      request_of(InspectOptions{"https://a.example/b", "all", "sha256:00", true, true}),
-      "GET /lighter/v1/remote/https%3A%2F%2Fa.example%2Fb/inspect?platform=all&id=sha256%3A00&tags=0&referrers=1");
+  EXPECT_EQ(request_of(InspectOptions{"https://a.example/b", "all", std::string(64, 'a'), true, true}),
+            "GET /lighter/v1/remote/https%3A%2F%2Fa.example%2Fb/inspect?platform=all&id=" + std::string(64, 'a') +
+                "&tags=0&referrers=1");
   EXPECT_EQ(request_of(TagsOptions{"b"}), "GET /lighter/v1/remote/b/tags");
   EXPECT_EQ(request_of(PlanOptions{"b", {"linux/arm64"}}), "GET /lighter/v1/remote/b/plan?platform=linux%2Farm64");
 }
