@@ -2,6 +2,7 @@
 #include "base/encoding.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstdint>
 
@@ -54,11 +55,28 @@ std::size_t sequence_length(std::string_view text) {
   return 0;
 }
 
-bool is_control(std::string_view sequence) {
+char32_t code_point(std::string_view sequence) {
   const auto lead = static_cast<std::uint8_t>(sequence[0]);
-  if (sequence.size() == 1) return lead < 0x20 || lead == 0x7F;
-  if (sequence.size() == 2) return lead == 0xC2 && static_cast<std::uint8_t>(sequence[1]) < 0xA0;
-  return sequence == "\u2028" || sequence == "\u2029";
+  if (sequence.size() == 1) return lead;
+  char32_t value = lead & (0x7FU >> sequence.size());
+  for (const char c : sequence.substr(1)) value = value << 6 | (static_cast<std::uint8_t>(c) & 0x3FU);
+  return value;
+}
+
+struct CodeRange {
+  char32_t first;
+  char32_t last;
+};
+// C0, DEL and C1, the ends of lines, and what cannot be seen: joiners, marks of direction and the byte order mark, by
+// which a name reads as another.
+constexpr std::array<CodeRange, 7> kControls = {
+    CodeRange{0, 0x1F},        CodeRange{0x7F, 0x9F},     CodeRange{0x61C, 0x61C},  CodeRange{0x200B, 0x200F},
+    CodeRange{0x2028, 0x202E}, CodeRange{0x2066, 0x2069}, CodeRange{0xFEFF, 0xFEFF}};
+
+bool is_control(std::string_view sequence) {
+  const char32_t code = code_point(sequence);
+  return std::ranges::any_of(kControls,
+                             [code](const CodeRange& range) { return code >= range.first && code <= range.last; });
 }
 
 }  // namespace

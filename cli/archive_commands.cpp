@@ -7,20 +7,16 @@
 #include "cli/commands.hpp"
 #include "cli/input.hpp"
 #include "cli/output_file.hpp"
+#include "cli/platform_argument.hpp"
 #include "cli/record_stream.hpp"
 #include "cli/target.hpp"
-#include "oci/platform.hpp"
 
 namespace lighterd::cli {
 namespace {
 
 // Of platforms Docker's path takes the JSON form alone.
 std::string platform_json(const std::string& text) {
-  try {
-    return base::to_text(oci::to_json(oci::parse_platform(text, oci::detect_host_platform())));
-  } catch (const base::Error& error) {
-    throw Failure(ExitCode::kUsage, error.text());
-  }
+  return base::to_text(oci::to_json(parse_platform_argument(text)));
 }
 
 Target save_target(const SaveOptions& options) {

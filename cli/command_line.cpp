@@ -12,7 +12,7 @@ namespace {
 constexpr const char* kExitCodes =
     "Exit codes:\n"
     "  0    done\n"
-    "  1    the daemon or a registry failed\n"
+    "  1    the daemon or a registry refused or failed\n"
     "  2    wrong usage, or a file that cannot be opened\n"
     "  3    the daemon cannot be reached\n"
     "  4    no such image, tag or repository\n"
@@ -146,15 +146,16 @@ std::string indented(std::string text) {
 
 }  // namespace
 
-CommandLine parse_command_line(int argc, const char* const* argv, const std::string& default_host) {
+CommandLine parse_command_line(int argc, const char* const* argv, const Environment& environment) {
   CommandLine result;
-  std::string host = default_host;
+  std::string host = environment.host;
   bool is_json = false;
   CLI::App app("lighter - looks into registries and moves images, with the help of lighterd", "lighter");
   app.footer(kExitCodes);
   app.set_version_flag("-v,--version", std::string("lighter version ") + kVersion + ", build " + kCommit);
-  app.add_option("-H,--host", host, "The daemon: unix:///path or tcp://host:port; or LIGHTER_HOST in the environment")
-      ->default_str(base::printable(default_host))
+  app.add_option("-H,--host", host,
+                 "The daemon: unix:///path, tcp://host[:port] or host:port; or LIGHTER_HOST in the environment")
+      ->default_str(base::printable(environment.host))
       ->type_name("HOST");
   app.add_flag("--json", is_json, "The daemon's JSON: a document, or a record on each line for what makes progress");
   app.require_subcommand(1)->fallthrough();
@@ -167,7 +168,7 @@ CommandLine parse_command_line(int argc, const char* const* argv, const std::str
   add_archives(app, result.command);
   try {
     app.parse(argc, argv);
-    result.host = parse_host(host);
+    result.host = parse_host(host, environment.default_host);
     result.format = is_json ? OutputFormat::kJson : OutputFormat::kText;
     return result;
   } catch (const CLI::CallForHelp&) {

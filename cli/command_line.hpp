@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/commands.hpp"
+#include "cli/environment.hpp"
 #include "cli/host.hpp"
 
 namespace lighterd::cli {
@@ -19,6 +20,6 @@ struct CommandLine {
 };
 
 // Never throws for bad input: that is kUsage with a text.
-CommandLine parse_command_line(int argc, const char* const* argv, const std::string& default_host);
+CommandLine parse_command_line(int argc, const char* const* argv, const Environment& environment);
 
 }  // namespace lighterd::cli

@@ -2,7 +2,6 @@
 // What each command does. The options are what the command line says, checked for form; names are what the user typed.
 #pragma once
 
-#include <filesystem>
 #include <stop_token>
 #include <string>
 #include <variant>
@@ -11,6 +10,8 @@
 #include "cli/console.hpp"
 #include "cli/daemon_client.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/json_printer.hpp"
+#include "cli/registry_auth.hpp"
 
 namespace lighterd::cli {
 
@@ -80,7 +81,7 @@ inline Charset charset_of(const Console& console) {
 struct Context {
   DaemonClient& client;
   Console& console;
-  const std::vector<std::filesystem::path>& auth_files;
+  const AuthFiles& auth_files;
   OutputFormat format;
   std::stop_token stop;
 };

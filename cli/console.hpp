@@ -12,7 +12,7 @@ namespace lighterd::cli {
 class Console {
  public:
   virtual ~Console() = default;
-  // Whole, at once; throws when standard output does not take it.
+  // Whole; throws when standard output does not take it.
   virtual void write(std::string_view text) = 0;
   // "lighter: <text>" on standard error; never throws.
   virtual void write_error(std::string_view text) noexcept = 0;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/curl_client.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <utility>
+#include <vector>
 
 #include "base/curl_options.hpp"
 #include "base/error.hpp"
@@ -29,6 +33,11 @@ bool is_success(long status) {
   return status >= 200 && status < 300;
 }
 
+// The one limit of time is that of connecting.
+bool is_unreachable(CURLcode result) {
+  return result == CURLE_COULDNT_CONNECT || result == CURLE_COULDNT_RESOLVE_HOST || result == CURLE_OPERATION_TIMEDOUT;
+}
+
 // What libcurl's callbacks work on.
 class Exchange {
  public:
@@ -46,6 +55,10 @@ class Exchange {
   void configure();
   void configure_request(CurlOptions& options);
   CURLcode drive(CURLM* multi, const std::stop_token& stop);
+  std::size_t read_body(std::span<std::byte> buffer);
+  std::size_t take_held(std::span<std::byte> buffer);
+  bool has_answer_pending() const;
+  void resume();
   long status() const;
   [[noreturn]] void refuse(CURLcode result) const;
   std::string reason(CURLcode result) const;
@@ -62,6 +75,7 @@ class Exchange {
   }
   static std::size_t on_write(char* data, std::size_t size, std::size_t count, void* self) noexcept;
   static std::size_t on_read(char* data, std::size_t size, std::size_t count, void* self) noexcept;
+  static int on_socket(void* self, curl_socket_t socket, curlsocktype purpose) noexcept;
 
   const Host& host_;
   const Request& request_;
@@ -69,6 +83,9 @@ class Exchange {
   base::CurlHeaderLines lines_;
   EasyHandle easy_;
   std::string refusal_;
+  curl_socket_t socket_ = CURL_SOCKET_BAD;  // the one that was opened last
+  std::vector<std::byte> held_;             // of the body, while the answer is read first
+  bool is_paused_ = false;
   std::exception_ptr failure_;
 };
 
@@ -96,6 +113,8 @@ void Exchange::configure_request(CurlOptions& options) {
     options.set_option(CURLOPT_POST, 1L);
     options.set_function(CURLOPT_READFUNCTION, &Exchange::on_read);
     options.set_pointer(CURLOPT_READDATA, this);
+    options.set_function(CURLOPT_SOCKOPTFUNCTION, &Exchange::on_socket);
+    options.set_pointer(CURLOPT_SOCKOPTDATA, this);
     lines_.add("Content-Type", "application/x-tar");
     lines_.add("Transfer-Encoding", "chunked");
     lines_.suppress("Expect");
@@ -123,9 +142,41 @@ std::size_t Exchange::on_write(char* data, std::size_t size, std::size_t count, 
 
 std::size_t Exchange::on_read(char* data, std::size_t size, std::size_t count, void* self) noexcept {
   auto& exchange = *static_cast<Exchange*>(self);
-  return exchange.guarded(CURL_READFUNC_ABORT, [&] {
-    return exchange.request_.body->read(std::as_writable_bytes(std::span(data, size * count)));
-  });
+  return exchange.guarded(CURL_READFUNC_ABORT,
+                          [&] { return exchange.read_body(std::as_writable_bytes(std::span(data, size * count))); });
+}
+
+// Sending to a daemon that has answered and closed fails, and libcurl forgets the answer: it is read before more is
+// sent. The body may have kept us waiting for long.
+std::size_t Exchange::read_body(std::span<std::byte> buffer) {
+  if (!held_.empty()) return take_held(buffer);
+  const std::size_t count = request_.body->read(buffer);
+  if (count == 0 || !has_answer_pending()) return count;
+  held_.assign(buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(count));
+  is_paused_ = true;
+  return CURL_READFUNC_PAUSE;
+}
+
+std::size_t Exchange::take_held(std::span<std::byte> buffer) {
+  const std::size_t count = std::min(held_.size(), buffer.size());
+  const auto end = held_.begin() + static_cast<std::ptrdiff_t>(count);
+  std::copy(held_.begin(), end, buffer.begin());
+  held_.erase(held_.begin(), end);
+  return count;
+}
+
+bool Exchange::has_answer_pending() const {
+  pollfd waits{socket_, POLLIN, 0};
+  return ::poll(&waits, 1, 0) > 0;
+}
+
+int Exchange::on_socket(void* self, curl_socket_t socket, curlsocktype /*purpose*/) noexcept {
+  static_cast<Exchange*>(self)->socket_ = socket;
+  return CURL_SOCKOPT_OK;
+}
+
+void Exchange::resume() {
+  if (std::exchange(is_paused_, false)) check_curl(curl_easy_pause(easy_.get(), CURLPAUSE_CONT), "resume");
 }
 
 long Exchange::status() const {
@@ -140,6 +191,7 @@ CURLcode Exchange::drive(CURLM* multi, const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     check_curl(curl_multi_perform(multi, &running), "perform");
     if (running == 0) break;
+    resume();
     check_curl(curl_multi_poll(multi, nullptr, 0, kPollMilliseconds, nullptr), "poll");
   }
   if (stop.stop_requested()) throw base::Error(base::ErrorCode::kCancelled, "interrupted");
@@ -159,8 +211,12 @@ void Exchange::run(CURLM* multi, const std::stop_token& stop) {
 // A daemon that has had enough of a body answers and closes: what it says counts then, not that sending failed.
 void Exchange::refuse(CURLcode result) const {
   const long code = status();
-  if (code != 0 && !is_success(code)) throw Failure(exit_code_of_status(code), refusal_text(refusal_, code));
+  if (code != 0 && !is_success(code)) {
+    const std::string text = refusal_text(refusal_, code);
+    throw Failure(exit_code_of_refusal(code, text), text);
+  }
   if (code != 0) throw Failure(ExitCode::kFailed, "the daemon broke off its answer: " + reason(result));
+  if (!is_unreachable(result)) throw Failure(ExitCode::kFailed, "the daemon broke off the request: " + reason(result));
   throw Failure(ExitCode::kUnreachable,
                 "cannot reach the daemon at " + host_.text + ": " + reason(result) + "; is lighterd running?");
 }

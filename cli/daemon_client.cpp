@@ -12,15 +12,6 @@ namespace {
 
 // A million tags of 128 characters fit.
 constexpr base::JsonLimits kLimits{.max_bytes = 256 * 1024 * 1024, .max_depth = 64, .max_values = 8'000'000};
-constexpr int kIndent = 2;
-constexpr int kNoIndent = -1;
-
-std::string print(std::string_view text, int indent, Charset charset) {
-  using Ordered = nlohmann::ordered_json;
-  const Ordered document = Ordered::parse(text, nullptr, false);
-  if (document.is_discarded()) throw Failure(ExitCode::kFailed, "the daemon's answer is no JSON document");
-  return document.dump(indent, ' ', charset == Charset::kAscii, Ordered::error_handler_t::replace);
-}
 
 }  // namespace
 
@@ -36,14 +27,6 @@ base::Json parse_document(const std::string& text) {
   } catch (const base::Error& error) {
     throw Failure(ExitCode::kFailed, error.text());
   }
-}
-
-std::string prettify(const std::string& text, Charset charset) {
-  return print(text, kIndent, charset) + "\n";
-}
-
-std::string compact(std::string_view text, Charset charset) {
-  return print(text, kNoIndent, charset);
 }
 
 std::string refusal_text(const std::string& body, long http_status) {

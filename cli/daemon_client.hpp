@@ -32,12 +32,6 @@ class DaemonClient {
 std::string get_document(DaemonClient& client, const Request& request);
 // Such a document; kFailed if it is none.
 base::Json parse_document(const std::string& text);
-// How foreign characters are written: a terminal gets escapes, so that none can be a command to it.
-enum class Charset { kUtf8, kAscii };
-// The same with its members in their order and an indent of 2, ending in a line feed.
-std::string prettify(const std::string& text, Charset charset);
-// On one line, without a line feed.
-std::string compact(std::string_view text, Charset charset);
 
 // What a refusal's body says: its "message", or else its text or the status.
 std::string refusal_text(const std::string& body, long http_status);

@@ -25,6 +25,19 @@ std::string default_host(const FindVariable& find_variable, unsigned effective_u
   return "unix://" + (data / "lighterd" / "lighterd.sock").string();
 }
 
+AuthFiles find_auth_files(const FindVariable& find_set) {
+  AuthFiles files;
+  if (const auto folder = find_set("DOCKER_CONFIG")) {
+    files.files.push_back(path(*folder) / "config.json");
+  } else if (const auto home = find_absolute(find_set, "HOME")) {
+    files.files.push_back(*home / ".docker" / "config.json");
+  }
+  files.named = find_set("REGISTRY_AUTH_FILE");
+  const auto runtime = find_absolute(find_set, "XDG_RUNTIME_DIR");
+  if (runtime && !files.named) files.files.push_back(*runtime / "containers" / "auth.json");
+  return files;
+}
+
 std::optional<std::string> find_in_process(const char* name) {
   const char* value = std::getenv(name);
   if (value == nullptr) return std::nullopt;
@@ -40,13 +53,9 @@ Environment make_environment(const FindVariable& find_variable, unsigned effecti
   };
   Environment environment;
   const auto host = find_set("LIGHTER_HOST");
-  environment.host = host ? *host : default_host(find_set, effective_user);
-  if (const auto file = find_set("REGISTRY_AUTH_FILE")) environment.auth_files.emplace_back(*file);
-  if (const auto folder = find_set("DOCKER_CONFIG")) {
-    environment.auth_files.push_back(path(*folder) / "config.json");
-  } else if (const auto home = find_absolute(find_set, "HOME")) {
-    environment.auth_files.push_back(*home / ".docker" / "config.json");
-  }
+  environment.default_host = default_host(find_set, effective_user);
+  environment.host = host ? *host : environment.default_host;
+  environment.auth_files = find_auth_files(find_set);
   return environment;
 }
 

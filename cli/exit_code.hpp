@@ -21,7 +21,7 @@ enum class ExitCode : int {
   kInterrupted = 130,
 };
 
-// An Error that knows how the program ends.
+// An Error that knows how the program ends; its code says nothing.
 class Failure : public base::Error {
  public:
   Failure(ExitCode exit_code, std::string message);
@@ -33,6 +33,8 @@ class Failure : public base::Error {
 
 // Of the daemon's answer, other than success.
 ExitCode exit_code_of_status(long http_status);
+// The same by its text as well: a registry says "not found" of what it hides from strangers.
+ExitCode exit_code_of_refusal(long http_status, std::string_view text);
 // Of the text of an error record: once a stream has begun there is no status any more, only Docker's texts.
 ExitCode exit_code_of_text(std::string_view text);
 ExitCode exit_code_of(const std::exception& error);

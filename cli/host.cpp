@@ -40,7 +40,8 @@ std::string parse_authority(std::string_view text, std::string_view address) {
   const std::size_t bracket = address.rfind(']');
   const std::size_t colon = address.rfind(':');
   const bool has_port = colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
-  const std::string_view name = address.substr(0, has_port ? colon : address.size());
+  std::string_view name = address.substr(0, has_port ? colon : address.size());
+  if (name.empty() && has_port) name = "localhost";
   const std::string_view port = has_port ? address.substr(colon + 1) : kDefaultPort;
   if (!is_port(port)) refuse(text, "the port must be a number from 1 to 65535");
   if (!is_host_name(name) && !is_bracketed_address(name)) refuse(text, "must be tcp://host:port");
@@ -49,9 +50,10 @@ std::string parse_authority(std::string_view text, std::string_view address) {
 
 }  // namespace
 
-Host parse_host(std::string_view text) {
+Host parse_host(std::string_view text, std::string_view default_host) {
   constexpr std::string_view kUnix = "unix://";
   constexpr std::string_view kTcp = "tcp://";
+  if (text == kUnix && default_host != text) return parse_host(default_host, default_host);
   if (text.starts_with(kUnix)) {
     const std::string_view path = text.substr(kUnix.size());
     if (!path.starts_with('/') || path.size() < 2) refuse(text, "must be unix:///path");
@@ -59,6 +61,8 @@ Host parse_host(std::string_view text) {
     return Host{std::string(text), std::string(path), "localhost"};
   }
   if (text.starts_with(kTcp)) return Host{std::string(text), {}, parse_authority(text, text.substr(kTcp.size()))};
+  if (!text.starts_with('/') && text.find(':') != std::string_view::npos && text.find("://") == std::string_view::npos)
+    return Host{std::string(text), {}, parse_authority(text, text)};
   refuse(text, "must be unix:///path or tcp://host:port");
 }
 

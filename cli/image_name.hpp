@@ -12,7 +12,10 @@ namespace lighterd::cli {
 // Throws Failure kUsage.
 oci::Reference parse_image_name(const std::string& name);
 
-// Whether the registry is written as a URL, which remote commands take: the daemon reads those.
+// The same with the registry as a URL, or as any name of Hub's, if it is: what remote commands take.
+oci::Reference parse_remote_name(const std::string& name);
+
+// Whether the registry is written as a URL.
 bool is_url(std::string_view name);
 
 }  // namespace lighterd::cli

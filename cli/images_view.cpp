@@ -63,7 +63,8 @@ std::string id_of(const Json& image, const ImagesOptions& options) {
 std::string age_of(const Json& image, base::Timestamp now) {
   const auto seconds = base::find_integer(image, "Created").value_or(0);
   if (seconds <= 0) return "N/A";
-  return format_age(base::Timestamp(std::chrono::seconds(seconds)), now) + " ago";
+  constexpr auto kLast = std::chrono::floor<std::chrono::seconds>(base::Timestamp::max()).time_since_epoch();
+  return format_age(base::Timestamp(std::min(std::chrono::seconds(seconds), kLast)), now) + " ago";
 }
 
 std::string render_ids(const Json& images, const ImagesOptions& options) {

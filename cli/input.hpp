@@ -2,11 +2,11 @@
 // A file, a pipe or a terminal that is read until its end, or until a stop.
 #pragma once
 
-#include <optional>
 #include <stop_token>
 #include <string>
 
 #include "base/file.hpp"
+#include "cli/stop_event.hpp"
 
 namespace lighterd::cli {
 
@@ -17,18 +17,12 @@ class Input final : public base::Source {
   std::size_t read(std::span<std::byte> buffer) override;
 
  private:
-  struct Wake {
-    int event;
-    void operator()() const noexcept;
-  };
   base::UniqueFd fd_;
   std::string name_;
-  std::stop_token stop_;
-  base::UniqueFd stop_event_;
-  std::optional<std::stop_callback<Wake>> wake_;
+  StopEvent stop_;
 };
 
-// "-" is standard input. Failure kUsage if it cannot be opened.
+// "-" is standard input. Failure kUsage if it cannot be opened, or is a folder.
 base::UniqueFd open_input(const std::string& path);
 
 }  // namespace lighterd::cli

@@ -7,6 +7,7 @@
 #include "base/encoding.hpp"
 #include "cli/format.hpp"
 #include "cli/table.hpp"
+#include "cli/view_fields.hpp"
 
 namespace lighterd::cli {
 namespace {
@@ -16,15 +17,6 @@ using base::Json;
 constexpr std::size_t kMaxTags = 20;
 constexpr std::size_t kInstructionColumns = 70;
 constexpr const char* kIndent = "  ";
-
-std::string text_of(const Json& object, std::string_view key) {
-  return base::printable(base::find_string(object, key).value_or(""));
-}
-
-std::string size_of(const Json& object, std::string_view key) {
-  const auto bytes = base::find_integer(object, key);
-  return bytes ? format_size(*bytes) : std::string();
-}
 
 std::string platform_of(const Json& image) {
   const std::string variant = text_of(image, "Variant");

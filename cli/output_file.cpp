@@ -2,25 +2,24 @@
 #include "cli/output_file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 
 #include "base/error.hpp"
 #include "cli/exit_code.hpp"
+#include "oci/digest.hpp"
 
 namespace lighterd::cli {
 namespace {
 
 namespace fs = std::filesystem;
 
-// A link stays what it is; the file behind it is replaced.
-fs::path resolve(const fs::path& path) {
-  std::error_code error;
-  const fs::path resolved = fs::canonical(path, error);
-  return error ? path : resolved;
-}
+// What a new file has before the umask takes from it.
+constexpr unsigned kNewFile = 0666;
+constexpr unsigned kModeBits = 07777;
+constexpr int kMaxLinks = 40;
 
 [[noreturn]] void refuse(int errno_value, const fs::path& path) {
   throw Failure(ExitCode::kUsage, base::errno_error(errno_value, path.string()).text());
@@ -30,21 +29,43 @@ fs::path folder_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
+// A link stays what it is; the file behind it is replaced, or made.
+fs::path resolve(fs::path path) {
+  std::error_code error;
+  for (int i = 0; fs::is_symlink(fs::symlink_status(path, error)); ++i) {
+    if (i == kMaxLinks) refuse(ELOOP, path);
+    const fs::path target = fs::read_symlink(path, error);
+    if (error) refuse(error.value(), path);
+    path = folder_of(path) / target;
+  }
+  return path;
+}
+
+base::UniqueFd open_special(const fs::path& path) {
+  base::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY));
+  if (!fd) refuse(errno, path);
+  if (::isatty(fd.get()) != 0)
+    throw Failure(ExitCode::kUsage, path.string() + ": an archive is not written to a terminal");
+  return fd;
+}
+
 }  // namespace
 
 OutputFile::OutputFile(const fs::path& path) : path_(resolve(path)) {
-  std::error_code error;
-  const fs::file_status status = fs::status(path_, error);
-  if (fs::is_directory(status)) refuse(EISDIR, path_);
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
-    fd_ = base::UniqueFd(::open(path_.c_str(), O_WRONLY | O_CLOEXEC));
-    if (!fd_) refuse(errno, path_);
+  struct stat status {};
+  const bool exists = ::stat(path_.c_str(), &status) == 0;
+  if (exists && S_ISDIR(status.st_mode)) refuse(EISDIR, path_);
+  if (exists && !S_ISREG(status.st_mode)) {
+    fd_ = open_special(path_);
     return;
   }
-  std::string name = (folder_of(path_) / ("." + path_.filename().string() + ".XXXXXX")).string();
-  fd_ = base::UniqueFd(::mkostemp(name.data(), O_CLOEXEC));
+  // Short, whatever the file's own name is.
+  const fs::path partial = folder_of(path_) / (".lighter-" + oci::random_hex(8));
+  const unsigned mode = exists ? status.st_mode & kModeBits : kNewFile;
+  fd_ = base::UniqueFd(::open(partial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (!fd_) refuse(errno, path_);
-  partial_ = name;
+  partial_ = partial;
+  if (exists) ::fchmod(fd_.get(), mode);
 }
 
 OutputFile::~OutputFile() {

@@ -9,9 +9,10 @@
 
 namespace lighterd::cli {
 
-// Written beside `path` under a name of its own, removed again unless it is committed. A path that is there and is no
-// regular file (a pipe, /dev/null) is written to as it is. Throws base::Error by errno with the path; Failure kUsage if
-// it cannot be opened.
+// Written beside `path` under a name of its own, removed again unless it is committed, with the mode of the file that
+// it replaces. A link's target is written to. A path that is there and is no regular file (a pipe, /dev/null) is
+// written to as it is. Throws base::Error by errno with the path; Failure kUsage if it cannot be opened, or is a
+// terminal.
 class OutputFile final : public base::Sink {
  public:
   explicit OutputFile(const std::filesystem::path& path);

@@ -3,22 +3,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/encoding.hpp"
 #include "cli/format.hpp"
 #include "cli/table.hpp"
+#include "cli/view_fields.hpp"
 
 namespace lighterd::cli {
 namespace {
 
 using base::Json;
-
-std::string text_of(const Json& object, std::string_view key) {
-  return base::printable(base::find_string(object, key).value_or(""));
-}
-
-std::string size_of(const Json& object, std::string_view key) {
-  return format_size(base::find_integer(object, key).value_or(0));
-}
 
 std::string render_blobs(const Json& document) {
   const Json* blobs = base::find_array(document, "Blobs");

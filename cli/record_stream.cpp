@@ -16,6 +16,16 @@ std::unique_ptr<ProgressView> make_view(Console& console, Verbosity verbosity) {
   return std::make_unique<TerminalProgress>([&console] { return console.find_terminal().value_or(TerminalSize{}); });
 }
 
+// What the daemon said before it closed the connection counts, not how that ended.
+void perform_until_error(Context& context, const Request& request, LineSplitter& lines, const std::string& error) {
+  try {
+    context.client.perform(request, lines);
+    lines.finish();
+  } catch (const base::Error& failure) {
+    if (error.empty() || failure.code() == base::ErrorCode::kCancelled) throw;
+  }
+}
+
 }  // namespace
 
 void run_stream(Context& context, const Request& request, Verbosity verbosity) {
@@ -28,8 +38,7 @@ void run_stream(Context& context, const Request& request, Verbosity verbosity) {
     const std::string text = is_json ? compact(line, charset_of(context.console)) + "\n" : view->take(record);
     if (!text.empty()) context.console.write(text);
   });
-  context.client.perform(request, lines);
-  lines.finish();
+  perform_until_error(context, request, lines, error);
   if (!error.empty()) throw Failure(exit_code_of_text(error), error);
 }
 

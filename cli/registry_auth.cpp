@@ -2,7 +2,6 @@
 #include "cli/registry_auth.hpp"
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 #include <optional>
 
@@ -11,8 +10,7 @@
 #include "base/file.hpp"
 #include "base/json.hpp"
 #include "cli/exit_code.hpp"
-#include "cli/image_name.hpp"
-#include "oci/reference.hpp"
+#include "oci/registry_host.hpp"
 
 namespace lighterd::cli {
 namespace {
@@ -22,7 +20,6 @@ using base::Json;
 using base::Secret;
 
 constexpr base::JsonLimits kLimits{.max_bytes = 4 * 1024 * 1024, .max_depth = 16, .max_values = 100'000};
-constexpr std::string_view kHub = "docker.io";
 // What docker itself calls Hub, in its file and to daemons.
 constexpr const char* kHubAddress = "https://index.docker.io/v1/";
 
@@ -33,22 +30,27 @@ struct Credentials {
   bool is_empty() const { return identity_token.empty() && (username.empty() || password.empty()); }
 };
 
-std::string_view without_scheme(std::string_view text) {
-  const std::size_t scheme = text.find("://");
-  return scheme == std::string_view::npos ? text : text.substr(scheme + 3);
+// The same origin as without it for whom https is spoken to.
+std::string without_https_port(std::string host) {
+  constexpr std::string_view kPort = ":443";
+  if (host.ends_with(kPort)) host.resize(host.size() - kPort.size());
+  return host;
 }
 
 // "host[:port][/path]" of a key: Hub's names are one, and what old clients put behind a host is gone.
 std::string normalize_key(std::string_view key) {
-  std::string_view rest = without_scheme(key);
+  const std::size_t scheme = key.find("://");
+  std::string_view rest = scheme == std::string_view::npos ? key : key.substr(scheme + 3);
   while (rest.ends_with('/')) rest.remove_suffix(1);
   const std::size_t slash = std::min(rest.find('/'), rest.size());
-  std::string host = base::to_lower(rest.substr(0, slash));
   std::string_view path = rest.substr(slash);
-  constexpr std::array<std::string_view, 3> kAliases = {"index.docker.io", "registry-1.docker.io", "www.docker.io"};
-  if (std::find(kAliases.begin(), kAliases.end(), host) != kAliases.end()) host = kHub;
   if (path == "/v1" || path == "/v2") path = {};
-  return host + std::string(path);
+  return without_https_port(oci::normalize_registry_host(rest.substr(0, slash))) + std::string(path);
+}
+
+// What keys are compared with.
+std::string key_of(const oci::RepositoryName& repository) {
+  return without_https_port(base::to_lower(repository.domain())) + "/" + repository.path();
 }
 
 bool fits(std::string_view repository, std::string_view key) {
@@ -107,7 +109,7 @@ bool names_helper(const Json& document, std::string_view repository) {
 }
 
 Secret make_header(const Credentials& credentials, std::string_view registry) {
-  Json fields = {{"serveraddress", registry == kHub ? std::string(kHubAddress) : std::string(registry)}};
+  Json fields = {{"serveraddress", registry == oci::kHubDomain ? std::string(kHubAddress) : std::string(registry)}};
   if (!credentials.username.empty()) fields["username"] = credentials.username;
   if (!credentials.identity_token.empty()) {
     fields["identitytoken"] = credentials.identity_token.reveal();
@@ -121,24 +123,45 @@ Secret make_header(const Credentials& credentials, std::string_view registry) {
   return Secret(std::move(encoded));
 }
 
-Json read_document(const fs::path& file) {
+[[noreturn]] void refuse_file(const fs::path& file, const std::string& why) {
+  throw Failure(ExitCode::kUsage, "cannot read the credentials in " + file.string() + ": " + why);
+}
+
+Secret read_text(const fs::path& file) {
+  std::error_code error;
+  const fs::path target = fs::canonical(file, error);  // people link their configuration from elsewhere
+  if (error) refuse_file(file, error.message());
   try {
-    const fs::path target = fs::canonical(file);  // people link their configuration from elsewhere
-    const Secret text(base::read_file(target, kLimits.max_bytes));
+    return Secret(base::read_file(target, kLimits.max_bytes));
+  } catch (const base::Error& failure) {
+    refuse_file(file, failure.text());
+  }
+}
+
+Json read_document(const fs::path& file) {
+  const Secret text = read_text(file);
+  try {
     Json document = base::parse_json(text.reveal(), "file", kLimits);
     if (document.is_object()) return document;
   } catch (const std::exception&) {  // what the parser says may quote a password
   }
-  throw Failure(ExitCode::kUsage, "cannot read the credentials in " + file.string() + ": it must be a JSON object");
+  refuse_file(file, "it must be a JSON object");
+}
+
+std::vector<fs::path> files_that_are_there(const AuthFiles& files) {
+  std::vector<fs::path> found;
+  if (files.named) found.push_back(*files.named);
+  for (const fs::path& file : files.files) {
+    std::error_code error;
+    if (fs::exists(file, error) || error) found.push_back(file);
+  }
+  return found;
 }
 
 // Nothing for a name that is none: the daemon says what is wrong with it.
-std::optional<oci::RepositoryName> find_repository(std::string_view name) {
+std::optional<oci::RepositoryName> find_repository(const std::string& name) {
   try {
-    const auto repository = oci::parse_reference(without_scheme(name)).repository();
-    // Of a URL the first part is a host even if it reads as a part of a path on Hub, whose credentials are not for it.
-    const bool has_other_host = is_url(name) && !without_scheme(name).starts_with(repository.domain());
-    return has_other_host && repository.domain() == kHub ? std::nullopt : std::optional(repository);
+    return oci::parse_written_name(name).reference.repository();
   } catch (const base::Error&) {
     return std::nullopt;
   }
@@ -146,20 +169,19 @@ std::optional<oci::RepositoryName> find_repository(std::string_view name) {
 
 }  // namespace
 
-RegistryAuth find_registry_auth(const std::vector<fs::path>& files, std::string_view name) {
+RegistryAuth find_registry_auth(const AuthFiles& files, std::string_view name) {
   RegistryAuth auth;
-  const auto repository = find_repository(name);
+  const auto repository = find_repository(std::string(name));
   if (!repository) return auth;
-  for (const fs::path& file : files) {
-    std::error_code error;
-    if (!fs::exists(file, error)) continue;
+  const std::string key = key_of(*repository);
+  for (const fs::path& file : files_that_are_there(files)) {
     const Json document = read_document(file);
     try {
-      if (const auto credentials = find_entry(document, repository->to_string())) {
+      if (const auto credentials = find_entry(document, key)) {
         auth.header = make_header(*credentials, repository->domain());
         return auth;
       }
-      if (auth.helpers.empty() && names_helper(document, repository->to_string())) auth.helpers = file;
+      if (auth.helpers.empty() && names_helper(document, key)) auth.helpers = file;
     } catch (const base::Error&) {
       throw Failure(ExitCode::kUsage, "cannot read the credentials for " + repository->domain() + " in " +
                                           file.string() + ": \"auths\" must hold \"auth\" or \"identitytoken\"");

@@ -8,14 +8,16 @@
 #include "cli/image_name.hpp"
 #include "cli/inspect_view.hpp"
 #include "cli/plan_view.hpp"
+#include "cli/platform_argument.hpp"
 #include "cli/record_stream.hpp"
 #include "cli/target.hpp"
+#include "oci/digest.hpp"
 
 namespace lighterd::cli {
 namespace {
 
 Target remote_target(const std::string& name, const std::string& question) {
-  if (!is_url(name)) parse_image_name(name);
+  parse_remote_name(name);
   return Target("/lighter/v1/remote/" + encode_name(name) + "/" + question);
 }
 
@@ -47,9 +49,21 @@ ExitCode check_space(const base::Json& plan, Console& console) {
   return ExitCode::kNoSpace;
 }
 
+// What the daemon would only say after it has asked the registry.
+void check_id(const InspectOptions& options) {
+  if (options.id.empty()) return;
+  if (!oci::find_digest(options.id) && !oci::find_digest("sha256:" + options.id))
+    throw Failure(ExitCode::kUsage, "--id: must be a digest or 64 hexadecimal digits");
+  const oci::Reference reference = parse_remote_name(options.name);
+  if (reference.tag() || reference.digest())
+    throw Failure(ExitCode::kUsage, "--id goes with a name without tag or digest");
+}
+
 }  // namespace
 
 ExitCode run(const InspectOptions& options, Context& context) {
+  check_platforms({options.platform});
+  check_id(options);
   Target target = remote_target(options.name, "inspect");
   if (!options.platform.empty()) target.add("platform", options.platform);
   if (!options.id.empty()) target.add("id", options.id);
@@ -66,6 +80,7 @@ ExitCode run(const TagsOptions& options, Context& context) {
 }
 
 ExitCode run(const PlanOptions& options, Context& context) {
+  check_platforms(options.platforms);
   Target target = remote_target(options.name, "plan");
   for (const auto& platform : options.platforms) target.add("platform", platform);
   const std::string document = ask(context, options.name, target);

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // pull and push.
+#include <algorithm>
 #include <optional>
 
 #include "cli/commands.hpp"
 #include "cli/image_name.hpp"
+#include "cli/platform_argument.hpp"
 #include "cli/record_stream.hpp"
 #include "cli/target.hpp"
 
@@ -21,10 +23,16 @@ std::string version_of(const oci::Reference& reference, const TransferOptions& o
   return reference.tag().value_or(kDefaultTag);
 }
 
-void check_all_tags(const TransferOptions& options, std::size_t max_platforms) {
-  if (options.all_tags && options.platforms.size() > max_platforms)
-    throw Failure(ExitCode::kUsage, "with --all-tags there can be " +
-                                        (max_platforms == 0 ? std::string("no") : std::string("one")) + " --platform");
+bool wants_all_platforms(const TransferOptions& options) {
+  return std::find(options.platforms.begin(), options.platforms.end(), kAllPlatforms) != options.platforms.end();
+}
+
+void check_all_tags(const PullOptions& options) {
+  if (options.all_tags && options.platforms.size() > 1)
+    throw Failure(ExitCode::kUsage, "with --all-tags there can be one --platform");
+  if (options.all_tags && wants_all_platforms(options))
+    throw Failure(ExitCode::kUsage,
+                  "with --all-tags --platform is os/arch[/variant]: whole indexes are pulled by their tags");
 }
 
 Target& add_platforms(Target& target, const TransferOptions& options) {
@@ -50,7 +58,8 @@ std::string full_name(const oci::Reference& reference, const TransferOptions& op
 ExitCode run(const PullOptions& options, Context& context) {
   const oci::Reference reference = parse_image_name(options.name);
   const std::string version = version_of(reference, options);
-  check_all_tags(options, 1);
+  check_platforms(options.platforms);
+  check_all_tags(options);
   const bool is_ours = !options.platforms.empty() && !options.all_tags;
   Target target(is_ours ? "/lighter/v1/images/pull" : "/v1.55/images/create");
   target.add("fromImage", reference.repository().familiar());
@@ -63,6 +72,7 @@ ExitCode run(const PushOptions& options, Context& context) {
   const oci::Reference reference = parse_image_name(options.name);
   if (reference.digest()) throw Failure(ExitCode::kUsage, "a digest cannot be pushed: name a tag");
   const std::string version = version_of(reference, options);
+  check_platforms(options.platforms);
   const bool is_ours = !options.platforms.empty();
   Target target((is_ours ? "/lighter/v1/images/" : "/v1.55/images/") + encode_name(reference.repository().familiar()) +
                 "/push");

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "distribution/auth_config.hpp"
 
-#include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "base/json.hpp"
+#include "oci/registry_host.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -60,14 +59,7 @@ AuthConfig from_object(const base::Json& object) {
 }  // namespace
 
 std::string registry_of_address(std::string_view address) {
-  std::string host = base::to_lower(base::trim(address));
-  for (const std::string_view scheme : {"https://", "http://"}) {
-    if (host.starts_with(scheme)) host.erase(0, scheme.size());
-  }
-  host.resize(std::min(host.find('/'), host.size()));
-  static constexpr std::array<std::string_view, 4> kHub = {"docker.io", "index.docker.io", "registry-1.docker.io",
-                                                           "www.docker.io"};
-  return std::find(kHub.begin(), kHub.end(), host) != kHub.end() ? "docker.io" : host;
+  return oci::normalize_registry_host(address);
 }
 
 bool AuthConfig::is_anonymous() const {

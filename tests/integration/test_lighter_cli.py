@@ -2,12 +2,17 @@
 """lighter, the command-line client: every command, what it prints where, and how it ends (docs/lighter.md)."""
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import signal
+import socket
+import struct
 import subprocess
+import termios
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -149,6 +154,12 @@ def test_a_push_that_is_denied(lighter: LighterCli, registry_htpasswd: DockerReg
     assert lighter.code("push", f"{registry_htpasswd.host}/cli/denied:1") == DENIED
 
 
+def test_a_login_is_missed_where_nothing_is_found(lighter: LighterCli, registry_token: DockerRegistry) -> None:
+    name = registry_token.add(IMAGE, "private/cli", "1")
+    for command in "pull", "inspect", "tags", "plan":
+        assert lighter.code(command, name) == DENIED, command
+
+
 def test_helpers_are_named(scripted: LighterCli, script: ScriptedDaemon) -> None:
     script.on("/v1.55/images/create", b'{"message":"denied"}', status=403)
     config = Path(scripted.env["DOCKER_CONFIG"]) / "config.json"
@@ -167,7 +178,7 @@ def test_archives_keep_digests(lighter: LighterCli, make_daemon: Callable[..., D
     lighter.ok("pull", app)
     file = folder / "images.tar"
     assert lighter.ok("save", "-o", str(file), app, index).out == ""
-    assert list(folder.glob(".images*")) == []
+    assert list(folder.glob(".lighter-*")) == []
     assert lighter.read_archive("save", app, index) == file.read_bytes()
     other = make_daemon().start()
     there = LighterCli(lighter_binary, other.host, folder / "other-config")
@@ -217,6 +228,64 @@ def test_an_archive_that_is_broken(lighter: LighterCli, folder: Path) -> None:
     assert lighter.code("load", "-i", str(folder / "missing.tar")) == USAGE
 
 
+def load_from_pipe(lighter: LighterCli) -> subprocess.Popen:
+    return subprocess.Popen([*lighter.command, "load"], env=lighter.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                            stderr=subprocess.PIPE)
+
+
+def is_asleep(child: subprocess.Popen) -> bool:
+    return Path(f"/proc/{child.pid}/stat").read_text().split()[2] == "S"
+
+
+def feed(child: subprocess.Popen, piece: bytes, count: int) -> None:
+    try:
+        for _ in range(count):
+            child.stdin.write(piece)
+        child.stdin.close()
+    except BrokenPipeError:
+        pass  # it has heard enough
+
+
+def test_the_daemons_text_survives_a_large_body(lighter: LighterCli) -> None:
+    child = load_from_pipe(lighter)
+    feed(child, b"this is no archive\n" * 51200, 320)
+    error = child.stderr.read().decode()
+    assert child.wait(30) == FAILED
+    assert error.count("\n") == 1
+    assert "sending" not in error and "broke off" not in error
+    assert error == lighter.run("load", "-i", __file__).err
+
+
+def test_a_refusal_before_the_body_is_there(lighter_binary: Path, folder: Path) -> None:
+    """What waited for its input sends to a daemon that has closed, which on a Unix socket fails at once."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "refusing.sock"))
+        listener.listen()
+        child = load_from_pipe(LighterCli(lighter_binary, f"unix://{folder}/refusing.sock", folder / "config"))
+        with listener.accept()[0] as connection:
+            child.stdin.write(b"first")
+            child.stdin.flush()
+            received = b""
+            while not received.endswith(b"first\r\n"):
+                received += connection.recv(65536)
+            wait_until(lambda: is_asleep(child), "it waits for the rest")
+            body = b'{"message":"too large for us"}'
+            connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+    feed(child, bytes(1 << 20), 16)
+    assert child.stderr.read() == b"lighter: too large for us\n"
+    assert child.wait(10) == FAILED
+
+
+def test_a_daemon_that_goes_without_a_word(scripted: LighterCli, script: ScriptedDaemon) -> None:
+    script.on("/v1.55/images/load", status=None)
+    child = load_from_pipe(scripted)
+    assert script.broken_off.wait(10)
+    feed(child, bytes(1 << 20), 16)
+    error = child.stderr.read().decode()
+    assert child.wait(10) == FAILED
+    assert "cannot reach" not in error and error.startswith("lighter: the daemon broke off the request: ")
+
+
 def test_a_save_that_fails_leaves_no_file(lighter: LighterCli, folder: Path) -> None:
     file = folder / "gone.tar"
     assert lighter.code("save", "-o", str(file), "nothing") == NOT_FOUND
@@ -224,7 +293,7 @@ def test_a_save_that_fails_leaves_no_file(lighter: LighterCli, folder: Path) -> 
     file.write_text("from before")
     assert lighter.code("save", "-o", str(file), "nothing") == NOT_FOUND
     assert file.read_text() == "from before"
-    assert list(folder.glob(".gone*")) == []
+    assert list(folder.glob(".lighter-*")) == []
 
 
 @pytest.mark.parametrize("end", ["interrupted", "broken off"])
@@ -267,6 +336,32 @@ def test_a_load_is_interrupted_while_nothing_comes(scripted: LighterCli, script:
     pause.release()
 
 
+def bytes_in(pipe: IO[bytes]) -> int:
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0]
+
+
+@pytest.mark.parametrize("command", [["save", "a"], ["images", "--json"]])
+def test_one_signal_ends_a_write_that_nobody_reads(scripted: LighterCli, script: ScriptedDaemon, command: list[str]) -> None:
+    document = json.dumps([{"Id": "x" * 1000}] * 1000).encode()
+    script.on("/v1.55/images/get", document)
+    script.on("/v1.55/images/json", document)
+    child = subprocess.Popen([*scripted.command, *command], env=scripted.env, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
+    wait_until(lambda: bytes_in(child.stdout) > 1 << 15 and is_asleep(child), "the pipe is full")
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(10) == INTERRUPTED
+    assert child.stderr.read() == b"lighter: interrupted\n"
+
+
+def test_standard_output_is_whole_through_a_pipe(scripted: LighterCli, script: ScriptedDaemon, folder: Path) -> None:
+    archive = random_bytes("pipe", 3 << 20)
+    script.on("/v1.55/images/get", archive[:1 << 20], archive[1 << 20:])
+    assert scripted.read_archive("save", "a") == archive
+    with open(folder / "file", "wb") as file:
+        subprocess.run([*scripted.command, "save", "a"], env=scripted.env, stdout=file, check=True)
+    assert (folder / "file").read_bytes() == archive
+
+
 def test_interrupting_a_pull(lighter: LighterCli, fault_registry: FaultRegistry) -> None:
     layer = IMAGE.layers[0]
     name = fault_registry.add(IMAGE, "cli/stalled", "1")
@@ -297,7 +392,7 @@ def test_bars_on_a_terminal(lighter: LighterCli, fault_registry: FaultRegistry) 
 
 
 def test_a_terminal_gets_no_archive(lighter: LighterCli) -> None:
-    for command in ("save", "a"), ("load",):
+    for command in ("save", "a"), ("load",), ("save", "-o", "/dev/tty", "a"), ("save", "-o", "/dev/stdout", "a"):
         terminal = lighter.on_terminal(*command)
         assert terminal.wait() == USAGE
         assert "terminal" in terminal.text
@@ -462,3 +557,20 @@ def test_completion_knows_every_command_and_flag(lighter: LighterCli, app: str) 
         assert flags | {"--host", "--json"} == set(complete(f"lighter {command} --", env)), command
     lighter.ok("pull", app)
     assert complete("lighter rm ''", env) == [app]
+
+
+def test_completion_runs_nothing_and_asks_the_daemon_of_the_line(scripted: LighterCli, script: ScriptedDaemon,
+                                                                 folder: Path) -> None:
+    trace = folder / "trace"
+    tags = ["a.example/good:1", f"$(touch${{IFS}}{trace}):1", f"`touch${{IFS}}{trace}`:2", "x$HOME:3"]
+    image = {"Id": "sha256:00", "Created": 1, "Size": 1, "RepoTags": tags, "RepoDigests": []}
+    script.on("/v1.55/images/json", json.dumps([image]).encode())
+    env = {**scripted.env, "PATH": f"{Path(scripted.command[0]).parent}:{scripted.env['PATH']}"}
+    assert complete("lighter rm ''", env) == ["a.example/good:1"]
+    assert not trace.exists()
+    env["LIGHTER_HOST"] = f"unix://{folder}/nobody.sock"
+    split = script.host.replace(":", " : ")  # as bash has the words
+    for flag in f"-H {script.host}", f"-H {split}", f"--host={script.host}", f"--host = {split}":
+        assert complete(f"lighter {flag} rm ''", env) == ["a.example/good:1"], flag
+        assert complete(f"lighter {flag} pus", env) == ["push"], flag
+    assert complete("lighter rm ''", env) == []

@@ -148,11 +148,12 @@ def screen_of(text: str, columns: int) -> list[str]:
 class ScriptedDaemon:
     """Answers each path with what the script says: a status and parts of a body, of which a callable is waited for.
 
-    A script that ends with None breaks the answer off."""
+    A script that ends with None breaks the answer off; a status of None is no answer at all."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, tuple[int, list[Any]]] = {}
+        self.answers: dict[str, tuple[int | None, list[Any]]] = {}
         self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.broken_off = threading.Event()
         script = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -161,12 +162,18 @@ class ScriptedDaemon:
             def _answer(self) -> None:
                 script.requests.append((self.command, self.path, dict(self.headers)))
                 status, parts = script.answers[self.path.split("?")[0]]
+                if status is None:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    script.broken_off.set()
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 self.send_header("Transfer-Encoding", "chunked")
                 self.end_headers()
                 for part in parts:
                     if part is None:
                         self.connection.shutdown(socket.SHUT_RDWR)
+                        script.broken_off.set()
                         self.close_connection = True
                         return
                     if callable(part):
@@ -191,7 +198,7 @@ class ScriptedDaemon:
     def host(self) -> str:
         return f"tcp://127.0.0.1:{self._server.server_port}"
 
-    def on(self, path: str, *parts: Any, status: int = 200) -> None:
+    def on(self, path: str, *parts: Any, status: int | None = 200) -> None:
         self.answers[path] = (status, list(parts))
 
     def stop(self) -> None:

@@ -44,6 +44,9 @@ TEST(PrintableTest, ReplacesControlsAndInvalidBytesAndCutsAtACharacter) {
   EXPECT_EQ(printable("a\r\n\x1B[31mb"), "a???[31mb");
   EXPECT_EQ(printable("x\u2028y\xC2\x85z"), "x?y?z");
   EXPECT_EQ(printable("\xC3\x28"), "?(");
+  EXPECT_EQ(printable("a\u200Bb\u200Fc\u202Ad\u202Ee\u2066f\u2069g\uFEFFh\u061Ci"), "a?b?c?d?e?f?g?h?i");
+  EXPECT_EQ(printable("\u200A\u2010\u2027\u202F\u2065\u206A\u061B\uFEFE\u00A0~😀"),
+            "\u200A\u2010\u2027\u202F\u2065\u206A\u061B\uFEFE\u00A0~😀");
   EXPECT_EQ(printable("äöü", 5), "äö");
 }
 

@@ -8,7 +8,9 @@ namespace {
 
 CommandLine parse(std::vector<const char*> arguments) {
   arguments.insert(arguments.begin(), "lighter");
-  return parse_command_line(static_cast<int>(arguments.size()), arguments.data(), "unix:///default.sock");
+  Environment environment;
+  environment.default_host = environment.host = "unix:///default.sock";
+  return parse_command_line(static_cast<int>(arguments.size()), arguments.data(), environment);
 }
 
 template <typename Options>
@@ -27,6 +29,7 @@ TEST(CommandLineTest, GlobalFlagsStandOnEitherSide) {
     EXPECT_EQ(line.format, OutputFormat::kJson);
   }
   EXPECT_EQ(parse({"images"}).host.socket, "/default.sock");
+  EXPECT_EQ(parse({"images", "-H", "unix://"}).host.socket, "/default.sock");
   EXPECT_EQ(parse({"images"}).format, OutputFormat::kText);
 }
 

@@ -28,14 +28,20 @@ class FakeDaemon final : public DaemonClient {
     if (is_gone) throw Failure(ExitCode::kUnreachable, "gone");
     const Reply reply = replies.empty() ? Reply{} : replies.front();
     if (!replies.empty()) replies.pop_front();
-    if (reply.status != 200) throw Failure(exit_code_of_status(reply.status), refusal_text(reply.body, reply.status));
+    if (reply.status != 200) refuse(reply);
     answer.write(base::as_bytes(reply.body));
+    if (breaks_off) throw Failure(ExitCode::kFailed, "broken off");
+  }
+  static void refuse(const Reply& reply) {
+    const std::string text = refusal_text(reply.body, reply.status);
+    throw Failure(exit_code_of_refusal(reply.status, text), text);
   }
   std::deque<Reply> replies;
   std::vector<std::string> requests;
   std::vector<bool> has_auth;
   std::string body;
   bool is_gone = false;
+  bool breaks_off = false;
 };
 
 class FakeConsole final : public Console {
@@ -75,7 +81,7 @@ class CommandsTest : public testing::Test {
   tests::TempDir folder;
   FakeDaemon daemon;
   FakeConsole console;
-  std::vector<std::filesystem::path> auth_files;
+  AuthFiles auth_files;
 };
 
 template <typename Options>
@@ -114,7 +120,7 @@ TEST_F(CommandsTest, PushTakesATagOrAll) {
 TEST_F(CommandsTest, WhatContradictsItselfIsNotAsked) {
   const std::string digest = "@sha256:" + std::string(64, 'a');
   const std::vector<Command> commands = {transfer<PullOptions>("a:1", {}, true),
-                                         transfer<PullOptions>("a", {"x", "y"}, true),
+                                         transfer<PullOptions>("a", {"linux/amd64", "linux/arm64"}, true),
                                          transfer<PushOptions>("a" + digest),
                                          transfer<PushOptions>("a:1", {}, true),
                                          transfer<PullOptions>("UPPER"),
@@ -122,6 +128,17 @@ TEST_F(CommandsTest, WhatContradictsItselfIsNotAsked) {
                                          TagsOptions{"a b"},
                                          RemoveOptions{.names = {""}},
                                          SaveOptions{.names = {"a"}, .platforms = {"///"}},
+                                         transfer<PullOptions>("a", {"nonsense"}),
+                                         transfer<PushOptions>("a", {"linux/amd64", "nonsense"}),
+                                         transfer<PullOptions>("a", {"all"}, true),
+                                         InspectOptions{.name = "a", .platform = "nonsense"},
+                                         PlanOptions{"a", {"nonsense"}},
+                                         InspectOptions{.name = "a", .id = "nonsense"},
+                                         InspectOptions{.name = "a", .id = "sha256:00"},
+                                         InspectOptions{.name = "a:1", .id = digest.substr(1)},
+                                         InspectOptions{.name = "a" + digest, .id = digest.substr(1)},
+                                         TagsOptions{"https://a.example"},
+                                         LoadOptions{.file = folder.path().string()},
                                          ImagesOptions{.filters = {"dangling"}},
                                          LoadOptions{.file = "/nonexistent/file"},
                                          SaveOptions{.names = {"a"}, .file = "/nonexistent/file"}};
@@ -134,6 +151,14 @@ TEST_F(CommandsTest, AnErrorRecordIsAFailure) {
   EXPECT_EQ(run_it(transfer<PullOptions>("a:1")), ExitCode::kFailed);
   EXPECT_EQ(console.out, "1: Pulling from a\n");
   EXPECT_EQ(console.errors, std::vector<std::string>{"unexpected EOF"});
+}
+
+TEST_F(CommandsTest, WhatTheDaemonSaidCountsHoweverTheConnectionEnded) {
+  daemon.breaks_off = true;
+  daemon.replies = {{200, "{\"error\":\"unexpected EOF\"}\r\n"}, {200, "{\"status\":\"x\"}\r\n"}};
+  EXPECT_EQ(run_it(LoadOptions{write_file("archive").string(), true}), ExitCode::kFailed);
+  EXPECT_EQ(run_it(LoadOptions{write_file("archive").string(), true}), ExitCode::kFailed);
+  EXPECT_EQ(console.errors, (std::vector<std::string>{"unexpected EOF", "broken off"}));
 }
 
 TEST_F(CommandsTest, APullEndsWithTheWholeName) {
@@ -157,7 +182,7 @@ TEST_F(CommandsTest, WithJsonRecordsAreLinesAsTheyCame) {
 }
 
 TEST_F(CommandsTest, CredentialsOfTheRegistryAreSent) {
-  auth_files = {write_file(R"({"auths":{"a.example":{"auth":"dTpw"}}})")};
+  auth_files = {{write_file(R"({"auths":{"a.example":{"auth":"dTpw"}}})")}, {}};
   for (const char* name : {"a.example/b", "c.example/d"}) {
     request_of(transfer<PullOptions>(name));
     request_of(InspectOptions{.name = name});
@@ -166,12 +191,17 @@ TEST_F(CommandsTest, CredentialsOfTheRegistryAreSent) {
 }
 
 TEST_F(CommandsTest, HelpersAreMentionedWhenTheyAreMissed) {
-  auth_files = {write_file(R"({"credsStore":"desktop"})")};
-  daemon.replies = {{401, R"({"message":"login needed"})"}, {404, R"({"message":"gone"})"}};
+  auth_files = {{write_file(R"({"credsStore":"desktop"})")}, {}};
+  daemon.replies = {{401, R"({"message":"login needed"})"},
+                    {404, R"({"message":"repository b not found, or needs a login: denied"})"},
+                    {404, R"({"message":"gone"})"}};
   EXPECT_EQ(run_it(TagsOptions{"a.example/b"}), ExitCode::kDenied);
   ASSERT_EQ(console.errors.size(), 2U);
   EXPECT_NE(console.errors.front().find("REGISTRY_AUTH_FILE"), std::string::npos);
   EXPECT_EQ(console.errors.back(), "login needed");
+  console.errors.clear();
+  EXPECT_EQ(run_it(TagsOptions{"a.example/b"}), ExitCode::kDenied);
+  EXPECT_EQ(console.errors.size(), 2U);
   console.errors.clear();
   EXPECT_EQ(run_it(TagsOptions{"a.example/b"}), ExitCode::kNotFound);
   EXPECT_EQ(console.errors, std::vector<std::string>{"gone"});
@@ -179,9 +209,9 @@ TEST_F(CommandsTest, HelpersAreMentionedWhenTheyAreMissed) {
 
 TEST_F(CommandsTest, RemoteQuestionsHaveTheirParameters) {
   EXPECT_EQ(request_of(InspectOptions{.name = "a.example/b:1"}), "GET /lighter/v1/remote/a.example/b:1/inspect");
-  EXPECT_EQ(
-      request_of(InspectOptions{"https://a.example/b", "all", "sha256:00", true, true}),
-      "GET /lighter/v1/remote/https%3A%2F%2Fa.example%2Fb/inspect?platform=all&id=sha256%3A00&tags=0&referrers=1");
+  EXPECT_EQ(request_of(InspectOptions{"https://a.example/b", "all", std::string(64, 'a'), true, true}),
+            "GET /lighter/v1/remote/https%3A%2F%2Fa.example%2Fb/inspect?platform=all&id=" + std::string(64, 'a') +
+                "&tags=0&referrers=1");
   EXPECT_EQ(request_of(TagsOptions{"b"}), "GET /lighter/v1/remote/b/tags");
   EXPECT_EQ(request_of(PlanOptions{"b", {"linux/arm64"}}), "GET /lighter/v1/remote/b/plan?platform=linux%2Farm64");
 }

@@ -38,11 +38,16 @@ TEST(EnvironmentTest, LighterHostWins) {
 
 TEST(EnvironmentTest, CredentialsAreWhereDockerAndPodmanHaveThem) {
   using Files = std::vector<std::filesystem::path>;
-  EXPECT_EQ(make({{"HOME", "/home/a"}}, kSomebody).auth_files, Files{"/home/a/.docker/config.json"});
-  EXPECT_EQ(make({{"HOME", "/home/a"}, {"DOCKER_CONFIG", "/c"}}, kSomebody).auth_files, Files{"/c/config.json"});
-  EXPECT_EQ(make({{"HOME", "/home/a"}, {"REGISTRY_AUTH_FILE", "auth.json"}}, kSomebody).auth_files,
-            (Files{"auth.json", "/home/a/.docker/config.json"}));
-  EXPECT_EQ(make({}, kSomebody).auth_files, Files{});
+  EXPECT_EQ(make({{"HOME", "/home/a"}}, kSomebody).auth_files.files, Files{"/home/a/.docker/config.json"});
+  EXPECT_EQ(make({{"HOME", "/home/a"}, {"DOCKER_CONFIG", "/c"}}, kSomebody).auth_files.files, Files{"/c/config.json"});
+  EXPECT_EQ(make({{"HOME", "/home/a"}, {"XDG_RUNTIME_DIR", "/run/a"}}, kSomebody).auth_files.files,
+            (Files{"/home/a/.docker/config.json", "/run/a/containers/auth.json"}));
+  const AuthFiles named =
+      make({{"HOME", "/home/a"}, {"XDG_RUNTIME_DIR", "/run/a"}, {"REGISTRY_AUTH_FILE", "auth.json"}}, kSomebody)
+          .auth_files;
+  EXPECT_EQ(named.named, "auth.json");
+  EXPECT_EQ(named.files, Files{"/home/a/.docker/config.json"});
+  EXPECT_EQ(make({}, kSomebody).auth_files.files, Files{});
 }
 
 }  // namespace

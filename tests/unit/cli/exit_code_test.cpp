@@ -13,6 +13,17 @@ TEST(ExitCodeTest, OfAStatus) {
   for (const long status : {400, 409, 429, 500, 501, 503}) EXPECT_EQ(exit_code_of_status(status), ExitCode::kFailed);
 }
 
+TEST(ExitCodeTest, OfARefusal) {
+  EXPECT_EQ(exit_code_of_refusal(404,
+                                 "pull access denied for a, repository does not exist or may require "
+                                 "'docker login': denied: requested access to the resource is denied"),
+            ExitCode::kDenied);
+  EXPECT_EQ(exit_code_of_refusal(404, "repository a not found, or needs a login: insufficient_scope"),
+            ExitCode::kDenied);
+  EXPECT_EQ(exit_code_of_refusal(404, "No such image: a"), ExitCode::kNotFound);
+  EXPECT_EQ(exit_code_of_refusal(409, "unauthorized"), ExitCode::kFailed);
+}
+
 TEST(ExitCodeTest, OfWhatEndsAStream) {
   EXPECT_EQ(exit_code_of_text("push access denied, repository does not exist or may require authorization"),
             ExitCode::kDenied);

@@ -117,6 +117,11 @@ TEST(ImagesViewTest, DigestsAreThoseOfTheRepository) {
   EXPECT_NE(text.find("b                  2        <none>      sha256:0123456789abcdef"), std::string::npos) << text;
 }
 
+TEST(ImagesViewTest, ATimeThatNoClockCanHoldIsNotThePast) {
+  const auto images = base::Json::parse(R"([{"Id":"sha256:00","Created":9223372036854775807,"Size":1}])");
+  EXPECT_NE(render_images(images, {}, kNow).find("Less than a second ago"), std::string::npos);
+}
+
 TEST(ImagesViewTest, QuietIsIdsAlone) {
   EXPECT_EQ(render_images(kImages, {.quiet = true}, kNow), "0123456789ab\nfedcba987654\naaaaaaaaaaaa\n");
 }
