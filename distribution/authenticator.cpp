@@ -205,6 +205,24 @@ static void check_may_see_credentials(const Url& realm, const Url& registry) {
               "refusing to send credentials to token server " + redact_url(realm.to_string()) + ": it is not https");
 }
 
+HttpResponse Authenticator::ask_realm(const Url& realm, const Challenge& challenge, const Endpoint& registry,
+                                      const std::vector<Scope>& scopes, const std::stop_token& stop) {
+  if (!credentials_.identity_token.empty()) return post_token(realm, registry, challenge, scopes, stop);
+  Url url = realm;
+  const std::string service = challenge.parameter("service");
+  if (!service.empty()) url.add_query(parameter("service", service));
+  for (const Scope& scope : scopes) url.add_query(parameter("scope", scope.to_string()));
+  if (has_password()) {
+    url.add_query(parameter("account", credentials_.username));
+    url.add_query(parameter("client_id", kClientId));
+    if (purpose_ == Purpose::kLogin) url.add_query("offline_token=true");
+  }
+  HttpResponse response = get_token(url, registry, stop);
+  if (has_password() && (response.status == 404 || response.status == 405))
+    return post_token(realm, registry, challenge, scopes, stop);
+  return response;
+}
+
 Authenticator::Token Authenticator::fetch_token(const Challenge& challenge, const Endpoint& registry,
                                                 const std::vector<Scope>& scopes, const std::stop_token& stop) {
   const Url registry_url = registry.base();
@@ -212,22 +230,11 @@ Authenticator::Token Authenticator::fetch_token(const Challenge& challenge, cons
   if (has_password() || !credentials_.identity_token.empty()) check_may_see_credentials(realm, registry_url);
   const Clock::time_point asked = Clock::now();
   HttpResponse response;
-  if (!credentials_.identity_token.empty()) {
-    response = post_token(realm, registry, challenge, scopes, stop);
-  } else {
-    Url url = realm;
-    const std::string service = challenge.parameter("service");
-    if (!service.empty()) url.add_query(parameter("service", service));
-    for (const Scope& scope : scopes) url.add_query(parameter("scope", scope.to_string()));
-    if (has_password()) {
-      url.add_query(parameter("account", credentials_.username));
-      url.add_query(parameter("client_id", kClientId));
-      if (purpose_ == Purpose::kLogin) url.add_query("offline_token=true");
-    }
-    response = get_token(url, registry, stop);
-    if (has_password() && (response.status == 404 || response.status == 405)) {
-      response = post_token(realm, registry, challenge, scopes, stop);
-    }
+  try {
+    response = ask_realm(realm, challenge, registry, scopes, stop);
+  } catch (TransportError& error) {
+    error.set_of_realm();
+    throw;
   }
   if (response.status < 200 || response.status > 299) {
     const std::string server = "token server " + redact_url(realm.to_string());

@@ -78,6 +78,8 @@ class Authenticator {
                           const std::vector<Scope>& scopes, const std::stop_token& stop);
   Token fetch_token(const Challenge& challenge, const Endpoint& registry, const std::vector<Scope>& scopes,
                     const std::stop_token& stop);
+  HttpResponse ask_realm(const Url& realm, const Challenge& challenge, const Endpoint& registry,
+                         const std::vector<Scope>& scopes, const std::stop_token& stop);
   HttpResponse get_token(Url realm, const Endpoint& registry, const std::stop_token& stop);
   HttpResponse post_token(const Url& realm, const Endpoint& registry, const Challenge& challenge,
                           const std::vector<Scope>& scopes, const std::stop_token& stop);

@@ -92,6 +92,9 @@ class TransportError : public base::Error {
   // The host has answered some request before: it exists.
   bool is_known_host() const noexcept { return known_host_; }
   void set_known_host() noexcept { known_host_ = true; }
+  // It was a token server that was asked, and not who sent there.
+  bool is_of_realm() const noexcept { return of_realm_; }
+  void set_of_realm() noexcept { of_realm_ = true; }
   // The address that was connected to, if it came so far.
   const std::optional<IpAddress>& peer() const noexcept { return peer_; }
   void set_peer(const std::optional<IpAddress>& peer) { peer_ = peer; }
@@ -99,6 +102,7 @@ class TransportError : public base::Error {
  private:
   TransportFailure kind_;
   bool known_host_ = false;
+  bool of_realm_ = false;
   std::optional<IpAddress> peer_;
 };
 

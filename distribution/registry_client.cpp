@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -178,7 +179,7 @@ std::optional<std::string> next_link(const HttpResponse& response) {
 void append_tags(const std::string& body, std::vector<std::string>& tags) {
   const base::Json json =
       base::parse_json(body, "tag list", {.max_bytes = kMaxTagPageBytes, .max_values = kMaxTags + 16});
-  if (!json.is_object()) throw Error(ErrorCode::kDataLoss, "tag list: not an object");
+  if (!json.is_object()) throw Error(ErrorCode::kInvalidArgument, "tag list: not an object");
   const base::Json* list = base::find_array(json, "tags");
   if (list == nullptr) return;
   if (list->size() > kMaxTags - tags.size()) throw Error(ErrorCode::kInvalidArgument, "more than 1000000 tags");
@@ -253,6 +254,8 @@ class RegistryClient::Repository {
   void get_blob_from(Endpoint& endpoint, const oci::Descriptor& descriptor, BlobSink& sink,
                      const RetryListener& on_wait, const std::stop_token& stop);
   bool has_bad_mirrors(const oci::Digest& digest) { return without_mirrors_.lock()->contains(digest.to_string()); }
+  void note_tags() { has_shown_tags_ = true; }
+  bool has_shown_tags() const { return has_shown_tags_; }
   void skip_mirrors_for(const oci::Digest& digest) { without_mirrors_.lock()->insert(digest.to_string()); }
   // One manifest at most, of at most oci::kMaxManifestBytes, for who wants it next.
   oci::Descriptor keep(FetchedManifest manifest);
@@ -275,6 +278,7 @@ class RegistryClient::Repository {
   base::Synchronized<std::set<std::string>> without_mirrors_;  // digests
   base::Synchronized<std::map<std::pair<const Endpoint*, std::string>, std::string>> etags_;
   base::Synchronized<std::optional<FetchedManifest>> kept_;
+  std::atomic<bool> has_shown_tags_ = false;
   BlobUploader uploader_;
 };
 
@@ -563,6 +567,7 @@ std::vector<std::string> RegistryClient::list_tags(std::stop_token stop) {
           const Answer answer = repository_->session().call(endpoint, call, stop);
           if (!is_ok(answer, {200})) throw answer.error();
           append_tags(answer.response.body, tags);
+          repository_->note_tags();
           const auto link = next_link(answer.response);
           if (!link) return tags;
           const Url next = resolve_url(answer.url, *link);
@@ -592,12 +597,17 @@ V2Presence RegistryClient::probe(std::stop_token stop) {
   try {
     const Answer answer = session.call(session.registry(), call, stop);
     if (answer.response.status == 401) return V2Presence::kConfirmed;
-    if (!answer.is_success()) return V2Presence::kAbsent;
+    const bool is_busy = !answer.is_success() && classify_failure(answer.error()) == FailureKind::kTemporary;
+    if (!answer.is_success()) return is_busy ? V2Presence::kLikely : V2Presence::kAbsent;
     const bool says_so = answer.response.find_header("Docker-Distribution-API-Version") != nullptr;
     return says_so ? V2Presence::kConfirmed : V2Presence::kLikely;
   } catch (const RegistryError&) {
     return V2Presence::kConfirmed;  // it asked for a token
   }
+}
+
+bool RegistryClient::has_shown_tags() const {
+  return repository_->has_shown_tags();
 }
 
 bool RegistryClient::has_blob(const oci::Digest& digest, std::stop_token stop) {

@@ -72,7 +72,7 @@ struct FetchedManifest {
 // What GET /v2/ tells of a registry (A14).
 enum class V2Presence {
   kConfirmed,
-  kLikely,  // it answers, without the header that old registries say it by
+  kLikely,  // it answers, without the header that old registries say it by, or is too busy to
   kAbsent,
 };
 
@@ -121,6 +121,8 @@ class RegistryClient {
 
   // One request to the registry itself. Throws TransportError.
   V2Presence probe(std::stop_token stop);
+  // A page of list_tags() has come.
+  bool has_shown_tags() const;
 
   // HEAD, and GET where HEAD does not tell all or fails (A5): what that brings is kept for the next get_manifest() of
   // its digest, once, until another one comes. The size is of the manifest. Throws RegistryError, TransportError,

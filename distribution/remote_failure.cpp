@@ -55,6 +55,9 @@ void rethrow_for_remote(const RemoteQuestion& question) {
   } catch (const RegistryError& error) {
     throw_refusal(question, error);
   } catch (const TransportError& error) {
+    if (error.is_of_realm())
+      throw RemoteError(Missing::kRealm, "the token server of the registry \"" + registry_url(question.repository) +
+                                             "\" did not answer: " + error.text());
     if (error.kind() != TransportFailure::kConnect && error.kind() != TransportFailure::kResolve)
       throw Error(error.code(), error.text());
     RemoteError missing = registry_not_found(registry_url(question.repository));

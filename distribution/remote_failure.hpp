@@ -19,7 +19,8 @@ struct RemoteQuestion {
 
 // Inside the handler of what the request threw. RemoteError where the thing, the repository or the registry is not
 // there (also where a registry hides it from who may not see it) and for a challenge without realm; a token server's
-// refusal is "permission denied to access realm <url>: ..."; other refusals, and what is no refusal, as they are.
+// refusal is "permission denied to access realm <url>: ...", one that does not answer a RemoteError; other refusals,
+// and what is neither a refusal nor of the transport, as they are.
 [[noreturn]] void rethrow_for_remote(const RemoteQuestion& question);
 
 // "https://registry.example.com": how texts name a registry.

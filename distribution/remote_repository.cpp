@@ -32,7 +32,7 @@ RemoteRepository::RemoteRepository(DistributionServices& services, const oci::Re
 // kConfirmed: `error`, of a request to /v2/, is the answer. Otherwise V1 may know better; of a registry that has not
 // shown /v2/ yet, and refuses in a way in which one that has it would not. One that is down is not asked by V1.
 V2Presence RemoteRepository::judge(const Error& error, Missing what) {
-  if (is_v2_confirmed_) return V2Presence::kConfirmed;
+  if (is_v2_confirmed_ || client_.has_shown_tags()) return V2Presence::kConfirmed;
   if (const auto* refusal = dynamic_cast<const RegistryError*>(&error)) {
     const int status = refusal->status();
     const bool is_busy = classify_failure(error) == FailureKind::kTemporary;

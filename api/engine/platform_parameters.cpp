@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/engine/platform_parameters.hpp"
 
+#include <algorithm>
 #include <utility>
 
+#include "base/encoding.hpp"
 #include "base/error.hpp"
 
 namespace lighterd::api {
@@ -26,8 +28,12 @@ PlatformChoice parse_platform_choice(const EngineCall& call) {
 }
 
 void throw_with_others(const distribution::PlatformMissing& missing) {
+  constexpr std::size_t kMostNamed = 32;
+  constexpr std::size_t kMaxNameBytes = 64;
   std::string there;
-  for (const std::string& platform : missing.there()) there += (there.empty() ? "" : ", ") + platform;
+  for (std::size_t i = 0; i < std::min(missing.there().size(), kMostNamed); ++i)
+    there += (i == 0 ? "" : ", ") + base::printable(missing.there()[i], kMaxNameBytes);
+  if (missing.there().size() > kMostNamed) there += " ...";
   throw Error(missing.code(), missing.text() + "; there is " + (there.empty() ? "none" : there));
 }
 
