@@ -7,6 +7,7 @@
 #include "base/encoding.hpp"
 #include "base/error.hpp"
 #include "distribution/auth_file.hpp"
+#include "distribution/header_list.hpp"
 
 namespace lighterd::distribution {
 namespace {
@@ -68,15 +69,6 @@ AuthConfig credentials_for(const Endpoint& endpoint, const AuthConfig& auth, con
                                         endpoint.keeps_secrets() ? KeyScheme::kAny : KeyScheme::kHttp);
   }
   return credentials;
-}
-
-// In the place of those of the same name.
-void add_headers(HeaderList& headers, const HeaderList& more) {
-  std::erase_if(headers, [&](const auto& old) {
-    return std::any_of(more.begin(), more.end(),
-                       [&](const auto& each) { return base::equals_ignoring_case(each.first, old.first); });
-  });
-  headers.insert(headers.end(), more.begin(), more.end());
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ constexpr base::JsonLimits kLimits = {.max_bytes = kMaxV1BodyBytes, .max_depth =
 // As one operation sees it.
 V1Session make_session(DistributionServices& services, const Url& base, Scheme scheme,
                        const OperationContext& context) {
-  return V1Session(services.http, services.registries, base, scheme, context, services.logger);
+  return V1Session(services.http, services.registries, {.url = base, .scheme = scheme}, context, services.logger);
 }
 
 // Any answer will do: whoever speaks HTTP there may still refuse to search.

@@ -29,16 +29,29 @@ constexpr std::size_t kMaxEndpoints = 16;  // that are looked at
 constexpr base::JsonLimits kTagLimits = {.max_bytes = kMaxV1BodyBytes, .max_depth = 8, .max_values = 4 * kMaxTags};
 constexpr base::JsonLimits kImageLimits = {.max_bytes = kMaxV1BodyBytes, .max_depth = 64, .max_values = 100'000};
 
-Url make_home(const std::string& domain) {
+V1Home make_home(const RegistryOptions& options, const std::string& domain, base::Logger& logger) {
   const bool is_hub = registry_of_address(domain) == "docker.io";
-  return parse_url("https://" + (is_hub ? std::string(kHubHost) : domain) + std::string(kBasePath));
+  V1Home home;
+  home.url = parse_url("https://" + (is_hub ? std::string(kHubHost) : domain) + std::string(kBasePath));
+  // Its /v2/ is another host's.
+  if (is_hub) return home;
+  auto endpoints = make_endpoints(options, domain, Access::kPull, logger);
+  if (!endpoints.back()->is_reference_host()) return home;
+  home.endpoint = std::move(endpoints.back());
+  home.scheme = home.endpoint->scheme();
+  if (home.scheme == Scheme::kHttp) home.url = with_plain_http(home.url);
+  return home;
 }
 
 // The client's, or else those that the daemon has itself (V1Session sends them where they are safe).
-OperationContext with_credentials(OperationContext context, const RegistryOptions& options, const Url& home) {
-  const bool has_own = !context.auth.is_anonymous() && context.auth.is_for(home.authority());
-  if (!has_own && !options.auth_file.empty()) {
-    context.auth = find_file_credentials(options.auth_file, home.authority());
+OperationContext with_credentials(OperationContext context, const RegistryOptions& options, const V1Home& home) {
+  const std::string registry = home.url.authority();
+  if (!context.auth.is_anonymous() && context.auth.is_for(registry)) return context;
+  if (home.endpoint && !home.endpoint->authorization().empty()) {
+    context.auth = {};
+    context.auth.authorization = home.endpoint->authorization();
+  } else if (!options.auth_file.empty()) {
+    context.auth = find_file_credentials(options.auth_file, registry);
   }
   return context;
 }
@@ -118,12 +131,9 @@ void check_image(const std::string& body) {
 
 class V1Registry::Session {
  public:
-  Session(HttpClient& http, const RegistryOptions& options, oci::RepositoryName repository,
+  Session(HttpClient& http, const RegistryOptions& options, const oci::RepositoryName& repository,
           const OperationContext& context, base::Logger& logger)
-      : options_(options),
-        repository_(std::move(repository)),
-        context_(with_credentials(context, options, make_home(repository_.domain()))),
-        session_(http, options, make_home(repository_.domain()), Scheme::kUndecided, context_, logger) {}
+      : Session(http, options, make_home(options, repository.domain(), logger), repository, context, logger) {}
 
   std::string name() const { return repository_.familiar(); }
   Tags list_tags(const std::stop_token& stop);
@@ -132,6 +142,13 @@ class V1Registry::Session {
   V1Image get_image(const std::string& id, const std::string& tag, const std::stop_token& stop);
 
  private:
+  Session(HttpClient& http, const RegistryOptions& options, V1Home home, const oci::RepositoryName& repository,
+          const OperationContext& context, base::Logger& logger)
+      : options_(options),
+        repository_(repository),
+        context_(with_credentials(context, options, home)),
+        session_(http, options, std::move(home), context_, logger) {}
+
   // Where the images are, and with what token: asked once.
   void open(const std::stop_token& stop);
   Url choose_endpoint(const V1Answer& answer) const;
@@ -249,9 +266,9 @@ V1Image V1Registry::Session::get_image(const std::string& id, const std::string&
   return {.id = id, .json = std::move(answer.response.body)};
 }
 
-V1Registry::V1Registry(HttpClient& http, const RegistryOptions& options, oci::RepositoryName repository,
+V1Registry::V1Registry(HttpClient& http, const RegistryOptions& options, const oci::RepositoryName& repository,
                        const OperationContext& context, base::Logger& logger)
-    : session_(std::make_unique<Session>(http, options, std::move(repository), context, logger)) {}
+    : session_(std::make_unique<Session>(http, options, repository, context, logger)) {}
 V1Registry::~V1Registry() = default;
 
 std::map<std::string, std::string> V1Registry::list_tags(std::stop_token stop) {

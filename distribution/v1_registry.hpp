@@ -24,7 +24,8 @@ struct V1Image {
 // For one operation and one thread: it has the operation's token, cookies, and the host that the registry named.
 class V1Registry {
  public:
-  V1Registry(HttpClient& http, const RegistryOptions& options, oci::RepositoryName repository,
+  // What hosts.toml says of the registry itself counts, its mirrors do not. Throws as make_endpoints.
+  V1Registry(HttpClient& http, const RegistryOptions& options, const oci::RepositoryName& repository,
              const OperationContext& context, base::Logger& logger);
   ~V1Registry();
 

@@ -5,6 +5,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "distribution/header_list.hpp"
 #include "distribution/refusal_sink.hpp"
 
 namespace lighterd::distribution {
@@ -28,15 +29,16 @@ TransportError both_failed(const TransportError& https, const TransportError& ht
 
 }  // namespace
 
-V1Session::V1Session(HttpClient& http, const RegistryOptions& options, Url home, Scheme scheme,
-                     const OperationContext& context, base::Logger& logger)
+V1Session::V1Session(HttpClient& http, const RegistryOptions& options, V1Home home, const OperationContext& context,
+                     base::Logger& logger)
     : http_(http),
       options_(options),
       context_(context),
       logger_(logger),
       trust_(InsecureRegistries(options.insecure_registries), CertsDirectories(options.certs_roots)),
-      home_(std::move(home)),
-      scheme_(scheme),
+      home_(std::move(home.url)),
+      scheme_(home.scheme),
+      endpoint_(std::move(home.endpoint)),
       home_class_(AddressClass::kPublic) {
   if (const auto literal = find_ip_address(home_.host)) home_class_ = literal->address_class();
   const bool may_be_plain = trust_.settings_for(home_).verification == TlsVerification::kOff;
@@ -61,6 +63,7 @@ void V1Session::check_named(const Url& target, const Url& namer, std::string_vie
 
 base::Secret V1Session::client_authorization() const {
   const AuthConfig& auth = context_.auth;
+  if (!auth.authorization.empty()) return auth.authorization;
   const bool is_usable = !auth.username.empty() && !auth.password.empty() && auth.is_for(home_.authority());
   if (!is_usable || !keeps_secrets(home_)) return {};
   return base::Secret("Basic " + base::base64_encode(auth.username + ":" + auth.password.reveal()));
@@ -88,11 +91,15 @@ HttpRequest V1Session::make_request(const Url& url, const base::Secret& authoriz
   request.headers = {{"User-Agent", context_.user_agent}, {"Accept", "application/json"}};
   if (token == V1Token::kAskFor) request.headers.emplace_back("X-Docker-Token", "true");
   if (is_same_origin(url, home_)) {
-    request.headers.insert(request.headers.end(), context_.extra_headers.begin(), context_.extra_headers.end());
+    add_headers(request.headers, context_.extra_headers);
+    if (endpoint_) {
+      add_headers(request.headers, endpoint_->headers());
+      request.connect_timeout = endpoint_->dial_timeout().value_or(request.connect_timeout);
+    }
   }
   request.authorization = authorization;
   request.cookies = cookies_.cookies_for(url);
-  request.tls = std::make_shared<const TlsSettings>(trust_.settings_for(url));
+  request.tls = endpoint_ ? endpoint_->tls_for(url) : std::make_shared<const TlsSettings>(trust_.settings_for(url));
   request.stall_timeout = options_.stall_timeout;
   request.total_timeout = kWholeTimeouts * options_.stall_timeout;
   request.patience = options_.retry.longest_pause;
@@ -101,17 +108,25 @@ HttpRequest V1Session::make_request(const Url& url, const base::Secret& authoriz
   return request;
 }
 
-// The same over plain http once, and for good if that is answered. Nothing has been answered before, so `url` is
-// home's.
 HttpResponse V1Session::exchange(Url& url, const base::Secret& authorization, V1Token token,
                                  const std::stop_token& stop) {
+  if (scheme_ == Scheme::kUndecided) {
+    HttpResponse response = settle(url, token, stop);
+    if (authorization.empty()) return response;
+  }
+  return perform(url, authorization, token, stop);
+}
+
+// The same over plain http once, and for good if that is answered. Nothing has been answered before, so `url` is
+// home's.
+HttpResponse V1Session::settle(Url& url, V1Token token, const std::stop_token& stop) {
   try {
-    return perform(url, authorization, token, stop);
+    return perform(url, {}, token, stop);
   } catch (const TransportError& error) {
     if (scheme_ != Scheme::kUndecided || !url.is_https() || !may_speak_plain_http(error, url)) throw;
     const Url secure = std::exchange(home_, with_plain_http(home_));
     try {
-      HttpResponse response = perform(with_plain_http(url), authorization, token, stop);
+      HttpResponse response = perform(with_plain_http(url), {}, token, stop);
       url = with_plain_http(url);
       return response;
     } catch (const TransportError& second) {

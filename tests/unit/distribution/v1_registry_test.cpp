@@ -59,8 +59,9 @@ TEST_F(V1RegistryTest, TheEndpointGetsTheToken) {
   context.auth = password_auth("alice", "wonderland");
   V1Registry v1 = connect();
   EXPECT_EQ(v1.get_image_by_tag("latest", TagChoice::kNamed, {}).id, kId);
-  ASSERT_EQ(registry.requests().size(), 1U);
-  EXPECT_TRUE(registry.requests()[0].header("Authorization").starts_with("Basic "));
+  ASSERT_EQ(registry.requests().size(), 2U);
+  EXPECT_EQ(registry.requests()[0].header("Authorization"), "") << "it settles the scheme";
+  EXPECT_TRUE(registry.requests()[1].header("Authorization").starts_with("Basic "));
   ASSERT_EQ(endpoint.requests().size(), 2U);
   for (const auto& request : endpoint.requests()) {
     EXPECT_EQ(request.header("Authorization"), "Token " + kToken);
@@ -80,12 +81,13 @@ TEST_F(V1RegistryTest, CookiesComeBack) {
 // Without an endpoint the server that answered is it, wherever it was.
 TEST_F(V1RegistryTest, ARedirectMovesTheRegistry) {
   tests::FakeRegistry other;
-  registry.add_fault({.path = kImages, .status = 301, .headers = {{"Location", other.url() + kImages + "?moved"}}});
+  registry.add_fault(
+      {.path = kImages, .times = -1, .status = 301, .headers = {{"Location", other.url() + kImages + "?moved"}}});
   v1::serve(other, kImages, "[]", {{"X-Docker-Token", kToken}});
   serve_content(other);
   context.auth = password_auth("alice", "wonderland");
   EXPECT_EQ(connect().list_tags({}).size(), 2U);
-  EXPECT_EQ(registry.requests().size(), 1U);
+  EXPECT_EQ(registry.requests().size(), 2U);
   EXPECT_EQ(other.requests().at(0).header("Authorization"), "");
   EXPECT_EQ(other.requests().at(1).path, kTags);
   EXPECT_EQ(other.requests().at(1).query, "");
@@ -106,8 +108,9 @@ TEST_F(V1RegistryTest, WithoutATokenThePasswordIsSentToTheRegistryAlone) {
   serve(kImages, "[]");
   serve_content(registry);
   connect().list_tags({});
-  for (const auto& request : registry.requests())
-    EXPECT_EQ(request.header("Authorization"), "Basic YWxpY2U6d29uZGVybGFuZA==");
+  EXPECT_EQ(registry.requests().at(0).header("Authorization"), "") << "it settles the scheme";
+  for (std::size_t i = 1; i < registry.requests().size(); ++i)
+    EXPECT_EQ(registry.requests()[i].header("Authorization"), "Basic YWxpY2U6d29uZGVybGFuZA==");
   tests::FakeRegistry endpoint;
   serve_content(endpoint);
   registry.clear_faults();
@@ -123,11 +126,71 @@ TEST_F(V1RegistryTest, CredentialsOfTheDaemonAreForWhomTheClientSendsNone) {
   serve(kImages, "[]");
   serve_content(registry);
   connect().list_tags({});
-  EXPECT_EQ(registry.requests().at(0).header("Authorization"), "Basic Ym9iOnNlc2FtZQ==");
+  EXPECT_EQ(registry.requests().at(1).header("Authorization"), "Basic Ym9iOnNlc2FtZQ==");
   context.auth = password_auth("alice", "wonderland");
   registry.clear_requests();
   connect().list_tags({});
-  EXPECT_EQ(registry.requests().at(0).header("Authorization"), "Basic YWxpY2U6d29uZGVybGFuZA==");
+  EXPECT_EQ(registry.requests().at(1).header("Authorization"), "Basic YWxpY2U6d29uZGVybGFuZA==");
+}
+
+class V1HostsTomlTest : public V1RegistryTest {
+ protected:
+  V1HostsTomlTest() { options.certs_roots = {folder.path()}; }
+  void write_hosts(const std::string& text) {
+    std::filesystem::create_directories(folder.path() / "reg.example");
+    std::ofstream(folder.path() / "reg.example" / "hosts.toml") << text;
+  }
+  void list_tags() {
+    scripted.requests.clear();
+    const auto asked = oci::parse_repository_name("reg.example/team/app");
+    V1Registry(scripted, options, asked, context, logger).list_tags({});
+    ASSERT_EQ(scripted.requests.size(), 2U);
+  }
+  static std::string header(const HttpRequest& request, std::string_view name) {
+    HttpResponse headers;
+    headers.headers = request.headers;
+    const std::string* value = headers.find_header(name);
+    return value == nullptr ? std::string() : *value;
+  }
+  const HttpRequest& index() const { return scripted.requests.at(0); }
+  const HttpRequest& endpoint() const { return scripted.requests.at(1); }
+
+  const tests::TempDir folder;
+  ScriptedHttp scripted{[](const HttpRequest& request) {
+    if (!request.url.ends_with("/images")) return respond(200, {}, "{}");
+    return respond(200, {{"X-Docker-Token", "t"}, {"X-Docker-Endpoints", "reg-2.example"}}, "[]");
+  }};
+};
+
+TEST_F(V1HostsTomlTest, WhatIsConfiguredForTheRegistryCounts) {
+  write_hosts(R"(skip_verify = true
+dial_timeout = "7s"
+header = {Authorization = "Basic eA==", X-Key = "k", user-agent = "other"}
+[host."https://mirror.example"]
+)");
+  list_tags();
+  EXPECT_EQ(index().url, "https://reg.example" + kImages);
+  EXPECT_EQ(index().tls->verification, TlsVerification::kOff);
+  EXPECT_EQ(index().connect_timeout, std::chrono::seconds(7));
+  EXPECT_EQ(index().authorization.reveal(), "Basic eA==");
+  EXPECT_EQ(header(index(), "X-Key"), "k");
+  EXPECT_EQ(header(index(), "User-Agent"), "other");
+  EXPECT_EQ(endpoint().url, "https://reg-2.example" + kTags);
+  EXPECT_EQ(endpoint().tls->verification, TlsVerification::kRequired);
+  EXPECT_EQ(endpoint().authorization.reveal(), "Token t");
+  EXPECT_EQ(header(endpoint(), "X-Key"), "");
+  EXPECT_EQ(header(endpoint(), "User-Agent"), "lighterd/test");
+  context.auth = password_auth("alice", "wonderland");
+  list_tags();
+  EXPECT_EQ(index().authorization.reveal(), "Basic YWxpY2U6d29uZGVybGFuZA==") << "the client's come first";
+}
+
+TEST_F(V1HostsTomlTest, WhatIsConfiguredForAnotherServerDoesNot) {
+  write_hosts("server = 'https://upstream.example'\nskip_verify = true\nheader = {Authorization = 'Basic eA=='}\n");
+  list_tags();
+  EXPECT_EQ(index().url, "https://reg.example" + kImages);
+  EXPECT_EQ(index().tls->verification, TlsVerification::kRequired);
+  EXPECT_TRUE(index().authorization.empty());
 }
 
 TEST_F(V1RegistryTest, EndpointsThatMustNotBeAskedAreRefused) {

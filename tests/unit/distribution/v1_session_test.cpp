@@ -54,11 +54,11 @@ class V1SessionTest : public RegistryTest {
  protected:
   V1Session session(const Url& home, Scheme scheme = Scheme::kUndecided) { return session(http, home, scheme); }
   V1Session session(HttpClient& client, const Url& home, Scheme scheme = Scheme::kUndecided) {
-    return V1Session(client, options, home, scheme, context, logger);
+    return V1Session(client, options, {.url = home, .scheme = scheme}, context, logger);
   }
   Url home_of(const tests::FakeRegistry& server) { return parse_url("https://" + server.host() + "/v1/"); }
-  V1Answer get(V1Session& session, const std::string& path) {
-    return session.get(session.url(path), secret, V1Token::kNone, {});
+  V1Answer get(V1Session& session, const std::string& path, const base::Secret& authorization = {}) {
+    return session.get(session.url(path), authorization, V1Token::kNone, {});
   }
   void serve(const std::string& path, const std::string& body, tests::Headers headers = {}) {
     registry.add_fault({.path = path, .times = -1, .status = 200, .headers = std::move(headers), .body = body});
@@ -77,14 +77,35 @@ TEST_F(V1SessionTest, AsksAsDockerDoes) {
   const V1Answer answer = asking.get(asking.url("x", "q=1"), secret, V1Token::kAskFor, {});
   EXPECT_EQ(answer.response.body, "body");
   EXPECT_EQ(answer.url.to_string(), registry.url() + "/v1/x?q=1");
-  const auto request = registry.requests().at(0);
+  ASSERT_EQ(registry.requests().size(), 2U) << "one to settle the scheme";
+  const auto request = registry.requests().at(1);
   EXPECT_EQ(request.query, "q=1");
   EXPECT_EQ(request.header("User-Agent"), "lighterd/test");
   EXPECT_EQ(request.header("X-Docker-Token"), "true");
   EXPECT_EQ(request.header("X-Meta-Client"), "meta");
   EXPECT_EQ(request.header("Authorization"), "Token canary");
   get(asking, "x");
-  EXPECT_EQ(registry.requests().at(1).header("X-Docker-Token"), "");
+  EXPECT_EQ(registry.requests().at(2).header("X-Docker-Token"), "");
+}
+
+TEST_F(V1SessionTest, NothingSecretGoesOutBeforeTheSchemeIsSettled) {
+  options.insecure_registries = {"reg.example"};
+  for (const bool speaks_tls : {true, false}) {
+    ScriptedHttp scripted([&](const HttpRequest& request) -> HttpResponse {
+      if (speaks_tls || !request.url.starts_with("https:")) return respond(200, {{"Set-Cookie", "sid=1"}});
+      throw TransportError(TransportFailure::kTls, ErrorCode::kUnavailable, "tls");
+    });
+    V1Session asking = session(scripted, kHome);
+    get(asking, "a", secret);
+    get(asking, "b", secret);
+    const std::string tls = "GET https://reg.example/v1/";
+    const std::string plain = "GET http://reg.example/v1/";
+    EXPECT_EQ(scripted.urls(), speaks_tls ? (std::vector{tls + "a", tls + "a", tls + "b"})
+                                          : (std::vector{tls + "a", plain + "a", plain + "a", plain + "b"}));
+    const std::size_t settling = speaks_tls ? 1 : 2;
+    for (std::size_t i = 0; i < scripted.requests.size(); ++i)
+      EXPECT_EQ(scripted.requests[i].authorization.reveal(), i < settling ? "" : "Token canary") << i;
+  }
 }
 
 TEST_F(V1SessionTest, FallsBackToPlainHttpForGood) {
@@ -162,9 +183,7 @@ TEST_F(V1SessionTest, ARedirectElsewhereTakesNothingAlong) {
   redirect("/v1/away", other.url() + "/v1/there");
   redirect("/v1/here", "/v1/stay");
   V1Session asking = session(home_of(registry));
-  get(asking, "login");
-  get(asking, "away");
-  get(asking, "here");
+  for (const char* path : {"login", "away", "here"}) get(asking, path, secret);
   const auto away = other.requests().at(0);
   EXPECT_EQ(away.path, "/v1/there");
   for (const char* name : {"Authorization", "Cookie", "X-Meta-Client"}) EXPECT_EQ(away.header(name), "") << name;
