@@ -24,7 +24,7 @@ oci::Reference parse_image_name(const std::string& name) {
 }
 
 oci::Reference parse_remote_name(const std::string& name) {
-  return parse_name(name, [](const std::string& text) { return oci::parse_written_name(text).reference; });
+  return parse_name(name, [](const std::string& text) { return oci::parse_written_name(text); });
 }
 
 bool is_url(std::string_view name) {

@@ -161,7 +161,7 @@ std::vector<fs::path> files_that_are_there(const AuthFiles& files) {
 // Nothing for a name that is none: the daemon says what is wrong with it.
 std::optional<oci::RepositoryName> find_repository(const std::string& name) {
   try {
-    return oci::parse_written_name(name).reference.repository();
+    return oci::parse_written_name(name).repository();
   } catch (const base::Error&) {
     return std::nullopt;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/standard_console.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -19,19 +20,28 @@ namespace {
 
 constexpr std::size_t kMaxErrorBytes = 16 * 1024;
 
-bool is_regular_file(int fd) {
+::mode_t type_of(int fd) {
   struct stat status {};
-  return ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+  return ::fstat(fd, &status) == 0 ? status.st_mode & S_IFMT : 0;
+}
+
+// Standard output itself must keep blocking: others write to it as well.
+base::UniqueFd open_pipe_again() {
+  if (type_of(STDOUT_FILENO) != S_IFIFO) return {};
+  return base::UniqueFd(::open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC));
 }
 
 }  // namespace
 
+StandardConsole::StandardConsole(std::stop_token stop) : stop_(std::move(stop)), pipe_(open_pipe_again()) {}
+
 // What poll(2) calls writable takes PIPE_BUF bytes without blocking, and not more.
 void StandardConsole::write(std::string_view text) {
-  const std::size_t piece = is_regular_file(STDOUT_FILENO) ? text.size() : PIPE_BUF;
+  const int fd = pipe_ ? pipe_.get() : STDOUT_FILENO;
+  const std::size_t piece = pipe_ || type_of(fd) == S_IFREG ? text.size() : PIPE_BUF;
   while (!text.empty()) {
-    stop_.wait(STDOUT_FILENO, POLLOUT);
-    const ssize_t count = ::write(STDOUT_FILENO, text.data(), std::min(text.size(), piece));
+    stop_.wait(fd, POLLOUT);
+    const ssize_t count = ::write(fd, text.data(), std::min(text.size(), piece));
     if (count >= 0) {
       text.remove_prefix(static_cast<std::size_t>(count));
     } else if (errno != EINTR && errno != EAGAIN) {

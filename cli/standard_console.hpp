@@ -11,7 +11,7 @@ void print_error(std::string_view text) noexcept;
 
 class StandardConsole final : public Console {
  public:
-  explicit StandardConsole(std::stop_token stop) : stop_(std::move(stop)) {}
+  explicit StandardConsole(std::stop_token stop);
   // Throws kCancelled on a stop, also while nobody reads.
   void write(std::string_view text) override;
   void write_error(std::string_view text) noexcept override;
@@ -19,6 +19,7 @@ class StandardConsole final : public Console {
 
  private:
   StopEvent stop_;
+  base::UniqueFd pipe_;  // standard output once more, if it is a pipe: not blocking
 };
 
 }  // namespace lighterd::cli

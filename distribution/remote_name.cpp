@@ -19,9 +19,9 @@ void require_insecure(const std::string& authority, const RegistryOptions& optio
 }  // namespace
 
 oci::Reference parse_remote_name(const std::string& text, const RegistryOptions& options) {
-  oci::WrittenName name = oci::parse_written_name(text);
-  if (name.scheme == oci::UrlScheme::kHttp) require_insecure(name.authority, options);
-  return std::move(name.reference);
+  const auto url = oci::find_repository_url(text);
+  if (url && url->scheme == oci::UrlScheme::kHttp) require_insecure(url->authority, options);
+  return oci::parse_written_name(text);
 }
 
 }  // namespace lighterd::distribution

@@ -28,17 +28,20 @@ Reference on_hub(const Reference& reference) {
   return Reference(official.repository(), reference.tag(), reference.digest());
 }
 
-WrittenName parse_url_name(const std::string& text, const SchemeText& scheme) {
+RepositoryUrl parse_url(const std::string& text, const SchemeText& scheme) {
   const std::size_t begin = std::min(text.find_first_not_of('/', scheme.text.size()), text.size());
   const std::size_t slash = text.find('/', begin);
   if (slash == std::string::npos || slash + 1 == text.size())
     throw base::Error(base::ErrorCode::kInvalidArgument, "invalid reference format: the URL names no repository");
   std::string authority = text.substr(begin, slash - begin);
   if (authority.ends_with(scheme.port)) authority.resize(authority.size() - scheme.port.size());
-  std::string domain = authority;
-  if (domain.find_first_of(".:") == std::string::npos && domain != "localhost") domain += scheme.port;
-  Reference reference = on_hub(parse_reference(domain + text.substr(slash)));
-  return WrittenName{std::move(reference), scheme.scheme, std::move(authority)};
+  std::string path = text.substr(slash);
+  return RepositoryUrl{scheme.scheme, std::move(authority), std::move(path)};
+}
+
+std::string domain_of(const RepositoryUrl& url) {
+  const bool is_word = url.authority.find_first_of(".:") == std::string::npos && url.authority != "localhost";
+  return url.authority + (!is_word ? "" : url.scheme == UrlScheme::kHttps ? ":443" : ":80");
 }
 
 }  // namespace
@@ -56,12 +59,16 @@ std::string normalize_registry_host(std::string_view address) {
   return is_hub_host(host) ? std::string(kHubDomain) : host;
 }
 
-WrittenName parse_written_name(const std::string& text) {
+std::optional<RepositoryUrl> find_repository_url(const std::string& text) {
   for (const SchemeText& scheme : kSchemes) {
-    if (text.starts_with(scheme.text)) return parse_url_name(text, scheme);
+    if (text.starts_with(scheme.text)) return parse_url(text, scheme);
   }
-  Reference reference = on_hub(parse_reference(text));
-  return WrittenName{std::move(reference), UrlScheme::kNone, {}};
+  return std::nullopt;
+}
+
+Reference parse_written_name(const std::string& text) {
+  const auto url = find_repository_url(text);
+  return on_hub(parse_reference(url ? domain_of(*url) + url->path : text));
 }
 
 }  // namespace lighterd::oci

@@ -3,6 +3,7 @@
 // (registry-protocol.md A14).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,17 +19,20 @@ bool is_hub_host(std::string_view host);
 // "host[:port]" of an address: without scheme and path, in lower case, "docker.io" for all of Hub's names. Not checked.
 std::string normalize_registry_host(std::string_view address);
 
-enum class UrlScheme { kNone, kHttps, kHttp };
+enum class UrlScheme { kHttps, kHttp };
 
-struct WrittenName {
-  Reference reference;    // on docker.io whatever name of Hub is written
-  UrlScheme scheme;       // that was written
-  std::string authority;  // "host[:port]" behind it, without the scheme's own port; empty without a scheme
+struct RepositoryUrl {
+  UrlScheme scheme;
+  std::string authority;  // not checked; without the scheme's own port
+  std::string path;       // "/repository[:tag|@digest]"
 };
 
-// A reference, or "https://host[:port]/repository[:tag|@digest]" or the same with http, also with the one slash that is
-// left of two where paths are cleaned. A host of a single word gets the scheme's port: it would be taken for a path on
-// Hub. Without a default tag. kInvalidArgument as parse_reference.
-WrittenName parse_written_name(const std::string& text);
+// "https://host[:port]/repository[:tag|@digest]" or the same with http, also with the one slash that is left of two
+// where paths are cleaned; nothing for another text. kInvalidArgument without a repository.
+std::optional<RepositoryUrl> find_repository_url(const std::string& text);
+
+// Such a URL or a reference, on docker.io whatever name of Hub is written. A host of a single word gets the scheme's
+// port: it would be taken for a path on Hub. Without a default tag. kInvalidArgument as parse_reference.
+Reference parse_written_name(const std::string& text);
 
 }  // namespace lighterd::oci

@@ -19,17 +19,21 @@ TEST(RegistryHostTest, AnAddressIsItsHost) {
   EXPECT_EQ(normalize_registry_host("registry"), "registry");
 }
 
-TEST(WrittenNameTest, SaysWhatWasWritten) {
-  const WrittenName url = parse_written_name("http://plain.example:80/app:1");
-  EXPECT_EQ(url.reference.to_string(), "plain.example/app:1");
-  EXPECT_EQ(url.scheme, UrlScheme::kHttp);
-  EXPECT_EQ(url.authority, "plain.example");
-  const WrittenName word = parse_written_name("https://registry/app");
-  EXPECT_EQ(word.reference.to_string(), "registry:443/app");
-  EXPECT_EQ(word.authority, "registry");
-  const WrittenName name = parse_written_name("www.docker.io/alpine:3");
-  EXPECT_EQ(name.reference.to_string(), "docker.io/library/alpine:3");
-  EXPECT_EQ(name.scheme, UrlScheme::kNone);
+TEST(RepositoryUrlTest, HasTheHostThatWasWritten) {
+  const auto url = find_repository_url("http://plain.example:80/app:1");
+  ASSERT_TRUE(url);
+  EXPECT_EQ(url->scheme, UrlScheme::kHttp);
+  EXPECT_EQ(url->authority, "plain.example");
+  EXPECT_EQ(url->path, "/app:1");
+  EXPECT_EQ(find_repository_url("https://registry/app").value().authority, "registry");
+  EXPECT_FALSE(find_repository_url("plain.example/app"));
+}
+
+TEST(WrittenNameTest, IsOnTheHostThatIsMeant) {
+  EXPECT_EQ(parse_written_name("http://plain.example:80/app:1").to_string(), "plain.example/app:1");
+  EXPECT_EQ(parse_written_name("https://registry/app").to_string(), "registry:443/app");
+  EXPECT_EQ(parse_written_name("http:/registry/app").to_string(), "registry:80/app");
+  EXPECT_EQ(parse_written_name("www.docker.io/alpine:3").to_string(), "docker.io/library/alpine:3");
 }
 
 }  // namespace
