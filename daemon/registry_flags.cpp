@@ -8,6 +8,7 @@
 
 #include "base/encoding.hpp"
 #include "base/error.hpp"
+#include "oci/registry_host.hpp"
 
 namespace lighterd::daemon {
 namespace {
@@ -133,7 +134,7 @@ milliseconds parse_age(const std::string& text) {
 void add_upstream(const std::string& text, RegistryConfig& config) {
   const std::size_t equals = text.find('=');
   std::string host = equals == std::string::npos ? text : text.substr(equals + 1);
-  if (host == "index.docker.io" || host == "registry-1.docker.io") host = "docker.io";
+  if (oci::is_hub_host(host)) host = oci::kHubDomain;
   const bool is_host = host.find_first_of(".:") != std::string::npos || host == "localhost";
   if (host != "*" && !is_host) refuse("--registry-upstream: \"" + host + "\" is no host of a registry");
   if (equals != std::string::npos) {

@@ -4,6 +4,7 @@
 #include "api/registry/registry_fault.hpp"
 #include "base/error.hpp"
 #include "imagestore/registry_store.hpp"
+#include "oci/registry_host.hpp"
 
 namespace lighterd::api::registry {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 
 // Hub has more names than one, and images without a user's name in front.
 oci::RepositoryName parse_origin(const std::string& host, const std::string& path) {
-  const bool is_hub = host == "docker.io" || host == "index.docker.io" || host == "registry-1.docker.io";
+  const bool is_hub = oci::is_hub_host(host);
   const std::string full_path = is_hub && path.find('/') == std::string::npos ? "library/" + path : path;
   try {
     return oci::parse_repository_name((is_hub ? "docker.io" : host) + "/" + full_path);
