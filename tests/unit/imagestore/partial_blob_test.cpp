@@ -33,12 +33,13 @@ class PartialBlobTest : public testing::Test {
         std::string_view(content).substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin))));
   }
   std::int64_t find() { return store.content().find_partial_bytes(blob, {}); }
-  // Of the files under ingest/, with what is in them.
+  // The files under ingest/, and the digests of what is in them.
   std::map<std::string, std::string> list_files() {
     std::map<std::string, std::string> files;
     for (const auto& entry : std::filesystem::directory_iterator(store.root() / "ingest")) {
       std::ifstream stream(entry.path(), std::ios::binary);
-      files.emplace(entry.path().filename(), std::string(std::istreambuf_iterator<char>(stream), {}));
+      const std::string bytes(std::istreambuf_iterator<char>(stream), {});
+      files.emplace(entry.path().filename(), oci::digest_of(base::as_bytes(bytes)).to_string());
     }
     return files;
   }
