@@ -38,6 +38,8 @@ constexpr std::size_t kMaxTags = 1'000'000;
 // A registry looks for everything that a manifest names before it answers.
 constexpr int kStorePatience = 6;
 constexpr int kMaxTagPages = 10'000;
+// Clients are many in a cache, and so are their manifests.
+constexpr std::size_t kMaxKeptBytes = 256 * 1024;
 constexpr int kWholeTimeouts = 12;  // stall timeouts
 
 bool is_ok(const Answer& answer, std::initializer_list<int> statuses) {
@@ -340,7 +342,8 @@ oci::Descriptor RegistryClient::resolve(const std::string& tag, std::stop_token 
 
 oci::Descriptor RegistryClient::Repository::keep(FetchedManifest manifest) {
   oci::Descriptor descriptor = manifest.descriptor;
-  *kept_.lock() = std::move(manifest);
+  const bool is_small = manifest.bytes.size() <= kMaxKeptBytes;
+  *kept_.lock() = is_small ? std::optional(std::move(manifest)) : std::nullopt;
   return descriptor;
 }
 
