@@ -194,7 +194,8 @@ INSTANTIATE_TEST_SUITE_P(
     Members, ManifestTypeTest,
     testing::Values(
         TypeCase{"SchemaVersion1", "{\"schemaVersion\":1," + kConfig + "}", kM, "!unsupported schemaVersion 1"},
-        TypeCase{"SchemaVersion3", "{\"schemaVersion\":3," + kManifests + "}", kI, "!unrecognized Docker image manifest schema 3"},
+        TypeCase{"SchemaVersion3", "{\"schemaVersion\":3," + kManifests + "}", kI,
+                 "!unrecognized Docker image manifest schema 3"},
         TypeCase{"SchemaVersionText", "{\"schemaVersion\":\"2\"," + kConfig + "}", kM,
                  "!\"schemaVersion\" must be an integer"},
         TypeCase{"SchemaVersionMissing", "{" + kConfig + "}", kM, "!\"schemaVersion\" is missing"},
