@@ -217,9 +217,10 @@ std::optional<Refusal> from_challenge(const HttpResponse& response, bool& insuff
 // And names no other way in.
 bool lacks_realm(const HttpResponse& response) {
   const auto challenges = parse_challenges(response.all_headers("WWW-Authenticate"));
-  return !select_challenge(challenges) && std::any_of(challenges.begin(), challenges.end(), [](const Challenge& challenge) {
-    return challenge.scheme == "bearer" && challenge.parameter("realm").empty();
-  });
+  return !select_challenge(challenges) &&
+         std::any_of(challenges.begin(), challenges.end(), [](const Challenge& challenge) {
+           return challenge.scheme == "bearer" && challenge.parameter("realm").empty();
+         });
 }
 
 std::string code_words(std::string_view code) {
