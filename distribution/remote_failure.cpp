@@ -9,7 +9,6 @@ namespace lighterd::distribution {
 namespace {
 
 using base::Error;
-using base::ErrorCode;
 
 RemoteError make_missing(const RemoteQuestion& question) {
   const std::string repository = question.repository.familiar();

@@ -81,7 +81,7 @@ auto RemoteRepository::ask(const RemoteQuestion& question, const ByV2& by_v2, co
 
 // Where /v2/ is likely there all the same, V1 has to show itself: its failure is none to tell of then.
 template <typename ByV1>
-auto RemoteRepository::ask_v1(const RemoteQuestion& question, const ByV1& by_v1, std::exception_ptr v2_failure) {
+auto RemoteRepository::ask_v1(const RemoteQuestion& question, const ByV1& by_v1, const std::exception_ptr& v2_failure) {
   auto v1 = std::make_unique<V1Registry>(services_.http, services_.registries, name(), context_, services_.logger);
   try {
     auto result = by_v1(*v1);

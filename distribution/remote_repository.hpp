@@ -44,7 +44,7 @@ class RemoteRepository {
   template <typename ByV2, typename ByV1>
   auto ask(const RemoteQuestion& question, const ByV2& by_v2, const ByV1& by_v1);
   template <typename ByV1>
-  auto ask_v1(const RemoteQuestion& question, const ByV1& by_v1, std::exception_ptr v2_failure);
+  auto ask_v1(const RemoteQuestion& question, const ByV1& by_v1, const std::exception_ptr& v2_failure);
   V2Presence judge(const base::Error& error, Missing what);
   V2Presence probe();
   using Fetched = std::variant<FetchedManifest, V1Image>;
