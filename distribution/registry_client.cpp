@@ -259,7 +259,7 @@ class RegistryClient::Repository {
   void note_tags() { has_shown_tags_ = true; }
   bool has_shown_tags() const { return has_shown_tags_; }
   void skip_mirrors_for(const oci::Digest& digest) { without_mirrors_.lock()->insert(digest.to_string()); }
-  // One manifest at most, of at most oci::kMaxManifestBytes, for who wants it next.
+  // One manifest at most, if it is no larger than kMaxKeptBytes, for who wants it next.
   oci::Descriptor keep(FetchedManifest manifest);
   std::optional<FetchedManifest> take_kept(const oci::Digest& digest);
 
